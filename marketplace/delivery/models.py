@@ -1,0 +1,90 @@
+"""What happens at the site: the life of a delivery and the reports that moved it on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiToken
+from marketplace.agreements.models import Agreement
+from marketplace.supply.models import Site
+
+
+class DeliveryState(models.TextChoices):
+    SCHEDULED = "scheduled", _("Scheduled")
+    PROVISIONING = "provisioning", _("Provisioning")
+    ACCEPTING = "accepting", _("Acceptance test")
+    ACTIVE = "active", _("Active")
+    ENDED = "ended", _("Ended")
+    FAILED = "failed", _("Failed")
+
+
+class Delivery(models.Model):
+    """The delivery of one agreement by the agent of one site.
+
+    ``active_from`` and ``active_until`` bound what may be metered; both come from the agent's
+    accepted reports, inside the agreement's window.
+    """
+
+    agreement = models.OneToOneField(Agreement, on_delete=models.PROTECT, related_name="delivery")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="deliveries")
+    state = models.CharField(max_length=12, choices=DeliveryState, default=DeliveryState.SCHEDULED)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    active_from = models.DateTimeField(null=True)
+    active_until = models.DateTimeField(null=True)
+    acceptance = models.JSONField(null=True)
+    failure = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="delivery_not_empty"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["active", "ended"]) | Q(active_from__isnull=False, acceptance__isnull=False),
+                name="delivery_active_after_acceptance",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="ended") | Q(active_until__isnull=False), name="delivery_end_is_known"
+            ),
+            models.CheckConstraint(condition=~Q(state="failed") | ~Q(failure=""), name="delivery_failure_says_why"),
+            models.CheckConstraint(
+                condition=Q(active_from__isnull=True)
+                | Q(active_from__gte=F("starts_at"), active_from__lte=F("ends_at")),
+                name="delivery_active_inside_window",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["site", "state", "starts_at"]),
+            models.Index(fields=["state", "ends_at"]),
+        ]
+        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"D{self.pk}"
+
+
+class DeliveryTransition(models.Model):
+    """One step in the life of a delivery. The same step is recorded once."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="transitions")
+    from_state = models.CharField(max_length=12, choices=DeliveryState)
+    to_state = models.CharField(max_length=12, choices=DeliveryState)
+    at = models.DateTimeField()
+    token = models.ForeignKey(ApiToken, null=True, on_delete=models.PROTECT, related_name="+")
+    report = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["delivery", "to_state"], name="delivery_step_once"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"D{self.delivery_id} → {self.to_state}"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class DemandConfig(AppConfig):
+    name = "marketplace.demand"

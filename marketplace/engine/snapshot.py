@@ -1,0 +1,191 @@
+"""What a market run clears: frozen, plain, integers only.
+
+Units, everywhere in this package:
+
+- money: micro-units (1e-6) of a currency
+- normalised PFLOPS: micro-nP
+- slots: UTC hours counted from the start of the horizon; slot 0 is its first hour
+- shares: parts per million (ppm)
+- time on the wire: microseconds; bandwidth: Mbit/s; memory: MiB; carbon: mg CO2 per kWh
+
+Names (models, zones, places, stacks) are the catalogue's slugs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MICRO = 1_000_000
+
+
+class Workload(StrEnum):
+    """The classes of work that a card's rate is normalised for."""
+
+    TRAINING = "training"
+    FINE_TUNING = "fine_tuning"
+    INFERENCE_PREFILL = "inference_prefill"
+    INFERENCE_DECODE = "inference_decode"
+    VISION = "vision"
+    HPC_FP64 = "hpc_fp64"
+
+
+class Precision(StrEnum):
+    FP64 = "fp64"
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP8 = "fp8"
+    INT8 = "int8"
+
+
+class Unit(StrEnum):
+    """What a request's amount counts."""
+
+    CARDS = "cards"
+    NP = "np"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one card does in one workload class, micro-nP: best estimate and lower bound."""
+
+    workload: Workload
+    point: int
+    lower: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An accelerator model as of the snapshot's profile version."""
+
+    slug: str
+    memory: int
+    precisions: tuple[Precision, ...]
+    rates: tuple[Rate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """Micro-units of the snapshot's base currency for one whole unit of this one."""
+
+    code: str
+    base_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """Round-trip time between a site and a place that a request may name."""
+
+    place: str
+    microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A data centre. ``None`` is a fact nobody has stated: it satisfies no request that asks for it."""
+
+    id: int
+    owner: int
+    zone: str
+    jurisdiction: str
+    currency: str
+    round_trips: tuple[RoundTrip, ...]
+    bandwidth: int | None
+    renewable_share: int | None
+    carbon: int | None
+    verification: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Cards of one fleet for sale over consecutive slots.
+
+    ``free`` and ``asks`` have one entry a slot from ``first_slot``: cards not yet sold, and the
+    lowest price per card-hour in micro-units of the site's currency. ``fabric`` names the cards
+    that one interconnect joins (a fleet's id). ``minimum_duration`` is in slots; ``notice`` is the
+    warning, in hours, that the owner gives before an interruption.
+    """
+
+    id: int
+    site: int
+    fabric: int
+    model: str
+    stack: str
+    first_slot: int
+    free: tuple[int, ...]
+    asks: tuple[int, ...]
+    lot: int
+    minimum_duration: int
+    notice: int
+    entered: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyLimit:
+    place: str
+    microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to satisfy a request; ``None`` and empty tuples mean "no such constraint".
+
+    ``amount`` is cards, or micro-nP of ``workload``; ``limit`` is micro-units of the request's
+    currency for one card (or one whole nP) for one hour. With ``careful`` a card counts at the
+    lower bound of its rate. ``gang`` asks for one site and one fabric.
+    """
+
+    position: int
+    unit: Unit
+    amount: int
+    limit: int
+    workload: Workload
+    models: tuple[str, ...]
+    careful: bool
+    gang: bool
+    precision: Precision | None
+    memory: int | None
+    earliest: int
+    duration: int
+    deadline: int
+    latency: LatencyLimit | None
+    bandwidth: int | None
+    jurisdictions: tuple[str, ...]
+    stacks: tuple[str, ...]
+    renewable_share: int | None
+    carbon: int | None
+    verification: int | None
+    notice: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A bid. Exactly one alternative is taken, or none.
+
+    ``least`` is the smallest part of the amount, in ppm, that may be filled: 1_000_000 is all or
+    nothing. ``entered`` orders requests by time of entry.
+    """
+
+    id: int
+    buyer: int
+    currency: str
+    least: int
+    entered: int
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One market at one moment. ``slots`` is the length of the horizon in hours."""
+
+    format: int
+    horizon_start: str
+    slots: int
+    base_currency: str
+    currencies: tuple[Currency, ...]
+    models: tuple[Model, ...]
+    sites: tuple[Site, ...]
+    offers: tuple[Offer, ...]
+    requests: tuple[Request, ...]

@@ -1,0 +1,138 @@
+"""What is installed and what is for sale: sites, fleets, offers, and the book of sold hours."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organisation, User
+from marketplace.catalogue.models import AcceleratorModel, BilingualName, CurrencyCode, Region, SoftwareStack
+from marketplace.supply import triggers
+
+
+class VerificationLevel(models.IntegerChoices):
+    DECLARED = 0, _("Declared by the owner")
+    DOCUMENTED = 1, _("Documents checked")
+    TESTED = 2, _("Acceptance test passed")
+    INSPECTED = 3, _("Inspected on site")
+
+
+class Site(BilingualName):
+    """A data centre."""
+
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="sites")
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="sites")
+    pue = models.DecimalField(max_digits=4, decimal_places=3, validators=[MinValueValidator(Decimal(1))])
+    renewable_share = models.DecimalField(
+        max_digits=7,
+        decimal_places=6,
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1))],
+    )
+    verification = models.PositiveSmallIntegerField(
+        choices=VerificationLevel, default=VerificationLevel.DECLARED
+    )
+    bandwidth_mbps = models.PositiveIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["owner", "name_en"], name="site_name_once_an_owner"),
+            models.CheckConstraint(condition=Q(pue__gte=1), name="site_pue_at_least_one"),
+            models.CheckConstraint(
+                condition=Q(renewable_share__gte=0, renewable_share__lte=1), name="site_renewable_share"
+            ),
+        ]
+
+
+class Fleet(models.Model):
+    """The cards of one model at one site, joined by one fabric."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="fleets")
+    model = models.ForeignKey(AcceleratorModel, on_delete=models.PROTECT, related_name="fleets")
+    stack = models.ForeignKey(SoftwareStack, on_delete=models.PROTECT, related_name="fleets")
+    cards = models.PositiveIntegerField()
+    node_size = models.PositiveSmallIntegerField()
+    interconnect = models.CharField(max_length=60)
+    installed_at = models.DateTimeField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(cards__gt=0) & Q(node_size__gt=0), name="fleet_cards_positive"),
+            models.CheckConstraint(condition=Q(node_size__lte=F("cards")), name="fleet_node_fits_in_fleet"),
+        ]
+        triggers: ClassVar = [triggers.FLEET_KEEPS_WHAT_IT_OFFERS]
+
+    def __str__(self) -> str:
+        return f"{self.site_id}/{self.model_id} × {self.cards}"
+
+
+class Offer(models.Model):
+    """Cards of one fleet for sale over whole UTC hours.
+
+    ``asks`` is the lowest acceptable price per card-hour: one figure, or one for each hour of the
+    window. Cards are sold in multiples of ``lot`` for at least ``minimum_hours``.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="offers")
+    cards = models.PositiveIntegerField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    asks = ArrayField(models.DecimalField(max_digits=18, decimal_places=6))
+    currency = models.CharField(max_length=3, choices=CurrencyCode)
+    lot = models.PositiveIntegerField(default=1)
+    minimum_hours = models.PositiveSmallIntegerField(default=1)
+    notice_minutes = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    entered_at = models.DateTimeField()
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(cards__gt=0), name="offer_cards_positive"),
+            models.CheckConstraint(condition=Q(lot__gt=0) & Q(lot__lte=F("cards")), name="offer_lot_fits"),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="offer_window_not_empty"),
+            models.CheckConstraint(condition=Q(minimum_hours__gt=0), name="offer_minimum_positive"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "ends_at"])]
+        triggers: ClassVar = [triggers.OFFER_IS_WELL_FORMED, triggers.OFFER_FITS_THE_FLEET, triggers.OFFER_STAYS]
+
+    def __str__(self) -> str:
+        return f"O{self.pk}"
+
+
+class OfferHour(models.Model):
+    """Cards offered and sold in one hour of an offer. The allocations' trigger writes it.
+
+    Rule 1, nothing is sold twice, is this table's check constraint. An hour without a row is an
+    hour in which nothing was sold.
+    """
+
+    pk = models.CompositePrimaryKey("offer_id", "slot")
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="hours")
+    slot = models.DateTimeField()
+    cards_offered = models.PositiveIntegerField()
+    cards_sold = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(cards_sold__lte=F("cards_offered")), name="offer_hour_never_oversold"
+            ),
+        ]
+        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"O{self.offer_id} {self.slot:%F %H}: {self.cards_sold} of {self.cards_offered}"
