@@ -28,9 +28,7 @@ OF_ROLE: Mapping[str, frozenset[Capability]] = {
     Role.VIEWER: frozenset({Capability.READ}),
     Role.TRADER: frozenset({Capability.READ, Capability.TRADE}),
     Role.FINANCE: frozenset({Capability.READ, Capability.FINANCE}),
-    Role.ADMIN: frozenset(
-        {Capability.READ, Capability.TRADE, Capability.FINANCE, Capability.ADMINISTER}
-    ),
+    Role.ADMIN: frozenset({Capability.READ, Capability.TRADE, Capability.FINANCE, Capability.ADMINISTER}),
 }
 OF_SCOPE: Mapping[str, frozenset[Capability]] = {
     Scope.READ: frozenset({Capability.READ, Capability.FINANCE}),

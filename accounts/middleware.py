@@ -1,8 +1,9 @@
-"""Puts ``request.viewer`` and ``request.organisation`` on every request of a page."""
+"""Puts ``viewer``, ``organisation`` and ``organisations`` on every request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import prefetch_related_objects
@@ -11,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 
 from accounts.actors import Viewer, viewer_of_user
 from accounts.models import Organisation, User
+from accounts.requests import PageRequest
 
 SESSION_KEY = "organisation"
 
@@ -19,24 +21,32 @@ class OrganisationMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.viewer = SimpleLazyObject(lambda: _viewer(request))
-        request.organisation = SimpleLazyObject(lambda: _organisation(request))
+    def __call__(self, http_request: HttpRequest) -> HttpResponse:
+        request = cast("PageRequest", http_request)
+        # Nothing is read before somebody asks: a health probe or a static file costs no query.
+        request.viewer = cast("Viewer", SimpleLazyObject(lambda: _viewer(request)))
+        request.organisation = cast("Organisation", SimpleLazyObject(lambda: _organisation(request)))
+        request.organisations = cast("list[Organisation]", SimpleLazyObject(lambda: _organisations(request)))
         return self.get_response(request)
 
 
-def _viewer(request: HttpRequest) -> Viewer:
+def _viewer(request: PageRequest) -> Viewer:
     user: User | AnonymousUser = request.user
     if isinstance(user, User):
         prefetch_related_objects([user], "memberships__organisation")
     return viewer_of_user(user)
 
 
-def _organisation(request: HttpRequest) -> Organisation | None:
-    """The organisation that the user works for now: the one chosen last, or the first."""
+def _organisations(request: PageRequest) -> list[Organisation]:
+    """Those that the user is a member of, oldest membership first."""
     if not isinstance(request.user, User):
-        return None
+        return []
     prefetch_related_objects([request.user], "memberships__organisation")
-    mine = {m.organisation_id: m.organisation for m in request.user.memberships.all()}
-    chosen = mine.get(request.session.get(SESSION_KEY, 0))
-    return chosen or next(iter(mine.values()), None)
+    return [m.organisation for m in sorted(request.user.memberships.all(), key=lambda m: m.pk)]
+
+
+def _organisation(request: PageRequest) -> Organisation | None:
+    """The organisation that the user works for now: the one chosen last, or the first."""
+    mine = _organisations(request)
+    chosen = request.session.get(SESSION_KEY) if mine else None
+    return next((o for o in mine if o.pk == chosen), mine[0] if mine else None)

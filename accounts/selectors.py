@@ -1,0 +1,42 @@
+"""What of the accounts somebody may see. Everything else does not exist for them."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from accounts.actors import Capability, Viewer
+from accounts.models import ApiToken, AuditEvent, AuditSeal, Membership, Organisation
+
+
+def organisations_for(viewer: Viewer) -> QuerySet[Organisation]:
+    """Those it reads for; auditors and operators see all."""
+    return Organisation.objects.filter(_within(viewer, "pk", Capability.READ))
+
+
+def members_for(viewer: Viewer) -> QuerySet[Membership]:
+    found = Membership.objects.filter(_within(viewer, "organisation", Capability.READ))
+    return found.select_related("user", "organisation")
+
+
+def tokens_for(viewer: Viewer) -> QuerySet[ApiToken]:
+    """What administrators see of their organisation's tokens; never a secret, for none is kept."""
+    found = ApiToken.objects.filter(_within(viewer, "organisation", Capability.ADMINISTER))
+    return found.select_related("organisation", "created_by")
+
+
+def audit_events_for(viewer: Viewer) -> QuerySet[AuditEvent]:
+    """Who did what in its organisations; auditors and operators see events of no organisation too."""
+    found = AuditEvent.objects.filter(_within(viewer, "organisation", Capability.READ))
+    return found.select_related("user", "token", "organisation", "seal")
+
+
+def audit_seals_for(viewer: Viewer) -> QuerySet[AuditSeal]:
+    """The links of the chain, for everyone who may read anything: digests tell nothing of the events."""
+    may_read = viewer.sees_everything or viewer.organisations_with(Capability.READ)
+    return AuditSeal.objects.all() if may_read else AuditSeal.objects.none()
+
+
+def _within(viewer: Viewer, field: str, capability: Capability) -> Q:
+    if viewer.sees_everything:
+        return Q()
+    return Q(**{f"{field}__in": viewer.organisations_with(capability)})

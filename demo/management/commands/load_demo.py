@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from accounts.actors import task_actor
+from accounts.models import Organisation, Scope
+from demo.load import is_loaded, load_market
+from demo.people import create_people, create_tokens
+from marketplace.clock import market_now
+
+
+class Command(BaseCommand):
+    help = "Load the demo market into an empty database; does nothing when it is loaded already"
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=settings.BASE_DIR / ".data",
+            help="the folder of logins",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder: Path = options["data"]
+        if is_loaded():
+            if not (folder / "demo-logins.json").exists():
+                raise CommandError(
+                    f"The demo market is loaded, but its logins are not in {folder}: demo-reset"
+                )
+            self.stdout.write("the demo market is loaded already")
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        # The files are written before the commit: a market without its logins would be half made.
+        with transaction.atomic():
+            market = load_market(actor=task_actor("demo.load"), now=market_now())
+            _write(folder / "demo-logins.json", create_people())
+            _write(folder / "demo-agents.json", create_tokens(Organisation.Kind.OWNER, [Scope.AGENT]))
+            feeder = {
+                "start": market.start.isoformat(),
+                "first_hour": 1,
+                "tokens": create_tokens(Organisation.Kind.BUYER, [Scope.READ, Scope.TRADE]),
+            }
+            _write(folder / "demo-buyers.json", feeder)
+        self.stdout.write(
+            f"loaded {len(market.sites)} sites, {len(market.fleets)} fleets, {len(market.offers)} offers"
+        )
+
+
+def _write(path: Path, content: object) -> None:
+    """Replace a file that only we may read: it holds secrets."""
+    temporary = path.with_suffix(".new")
+    temporary.touch(mode=0o600)
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(path)

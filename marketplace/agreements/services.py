@@ -1,0 +1,103 @@
+"""From a market run to agreements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from accounts.actors import Actor
+from marketplace import engine
+from marketplace.agreements import terms as agreement_terms
+from marketplace.agreements.models import Agreement
+from marketplace.catalogue.models import ProfileVersion
+from marketplace.clearing import services as clearing
+from marketplace.clearing.models import Allocation, MarketRun
+from marketplace.clock import MarketClock, hours_between
+from marketplace.engine import MalformedSnapshot, Violation
+
+log = structlog.get_logger(__name__)
+
+
+def run_market(*, clock: MarketClock, actor: Actor) -> MarketRun | None:
+    """Open a run, or take up the one that a dead worker left, and bring it to its end.
+
+    Returns ``None`` when another worker is clearing. A result that the market has overtaken is thrown
+    away and the run starts again from a new snapshot; after ``MARKET_RUN_ATTEMPTS`` of them, or a
+    result that the verifier refuses, it fails.
+    """
+    with clearing.clearing_alone() as alone:
+        return _run(clock=clock, actor=actor) if alone else None
+
+
+def _run(*, clock: MarketClock, actor: Actor) -> MarketRun:
+    run = clearing.open_run(actor=actor, now=clock.now())
+    while run.attempts < settings.MARKET_RUN_ATTEMPTS:
+        data = clearing.take_snapshot(run, now=clock.now())
+        try:
+            result = clearing.compute(data)
+        except (MalformedSnapshot, Violation) as error:
+            return _fail(run, f"{type(error).__name__}: {error}", clock=clock, actor=actor)
+        try:
+            return commit(run, data, result, now=clock.now(), actor=actor)
+        except clearing.SnapshotStale as stale:
+            log.warning("run_stale", run=run.pk, attempt=run.attempts, why=stale.message)
+            clearing.discard_snapshot(run)
+    return _fail(run, f"stale after {run.attempts} snapshots", clock=clock, actor=actor)
+
+
+@transaction.atomic
+def commit(run: MarketRun, data: bytes, result: engine.Result, *, now: datetime, actor: Actor) -> MarketRun:
+    """Allocations, prices, explanations and agreements of a run: all of them, or nothing."""
+    allocations = clearing.commit(run.pk, data, result, now=now, actor=actor)
+    run.refresh_from_db()
+    agreements = conclude(allocations, run=run, now=now)
+    log.info("run_committed", run=run.pk, matched=run.requests_matched, agreements=len(agreements))
+    return run
+
+
+def conclude(allocations: Iterable[Allocation], *, run: MarketRun, now: datetime) -> list[Agreement]:
+    """One spot agreement for each allocation. The run's audit event covers them by its result's hash."""
+    profiles = run.profile_version
+    if profiles is None:
+        raise ValueError(f"run {run} was committed without a profile version")
+    whole = Allocation.objects.select_related("request", "offer__fleet__site").filter(
+        pk__in=[allocation.pk for allocation in allocations]
+    )
+    return Agreement.objects.bulk_create(
+        _agreement(allocation, profiles=profiles, rate=settings.COMMISSION_RATE, now=now)
+        for allocation in whole.order_by("pk")
+    )
+
+
+def _agreement(
+    allocation: Allocation, *, profiles: ProfileVersion, rate: Decimal, now: datetime
+) -> Agreement:
+    terms = agreement_terms.spot_terms(allocation, commission_rate=rate, profile_version=profiles.number)
+    return Agreement(
+        allocation=allocation,
+        buyer_id=allocation.request.organisation_id,
+        owner_id=allocation.offer.fleet.site.owner_id,
+        profile_version=profiles,
+        currency=allocation.currency,
+        cards=allocation.cards,
+        starts_at=allocation.starts_at,
+        ends_at=allocation.ends_at,
+        card_hours=allocation.cards * hours_between(allocation.starts_at, allocation.ends_at),
+        value=allocation.cards * sum(allocation.prices),
+        commission_rate=rate,
+        terms=terms,
+        terms_digest=agreement_terms.digest(terms),
+        concluded_at=now,
+    )
+
+
+def _fail(run: MarketRun, why: str, *, clock: MarketClock, actor: Actor) -> MarketRun:
+    log.error("run_failed", run=run.pk, why=why)
+    clearing.fail(run, why=why, actor=actor, now=clock.now())
+    run.refresh_from_db()
+    return run

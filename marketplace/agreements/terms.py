@@ -1,0 +1,42 @@
+"""What an agreement says, as data: everything that rating needs, frozen and hashed.
+
+Money and quantities are decimal strings, times are ISO 8601 in UTC. A changed meaning gets a new
+``format``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+from typing import Any
+
+from marketplace.clearing.models import Allocation
+
+FORMAT = "spot/1"
+
+
+def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_version: int) -> dict[str, Any]:
+    """The terms of a spot agreement over one allocation.
+
+    Billed are the card-seconds that the site delivered, at the slot's price: cards that were reserved
+    for the buyer and stood idle are billed, cards that were not there are not.
+    """
+    return {
+        "format": FORMAT,
+        "cards": allocation.cards,
+        "starts_at": allocation.starts_at.isoformat(),
+        "ends_at": allocation.ends_at.isoformat(),
+        "currency": allocation.currency,
+        "prices_per_card_hour": [str(price) for price in allocation.prices],
+        "commission_rate": str(commission_rate),
+        "fx_rate_to_request": str(allocation.fx_rate),
+        "profile_version": profile_version,
+        "billed": "delivered card-seconds",
+    }
+
+
+def digest(terms: dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of the terms."""
+    text = json.dumps(terms, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from marketplace.clearing import api
+
+urlpatterns = [
+    path("market-board", api.Board.as_view(), name="market-board"),
+    path("market-runs", api.RunList.as_view(), name="market-run-list"),
+    path("market-runs/<int:pk>", api.RunDetail.as_view(), name="market-run-detail"),
+    path("market-runs/<int:pk>/prices", api.RunPrices.as_view(), name="market-run-prices"),
+    path("market-runs/<int:pk>/snapshot", api.RunSnapshot.as_view(), name="market-run-snapshot"),
+    path("market-runs/<int:pk>/result", api.RunResult.as_view(), name="market-run-result"),
+    path("prices", api.Prices.as_view(), name="price-list"),
+    path("explanations", api.Explanations.as_view(), name="explanation-list"),
+]

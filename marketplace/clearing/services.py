@@ -1,0 +1,317 @@
+"""The life of a market run: open → snapshot → (engine) → verified → committed.
+
+Each step is one short transaction that moves the run on with a compare-and-set of its state, so that
+a worker may die anywhere: the next one finds the run where it stopped and goes on. The engine runs
+between transactions, on the stored snapshot, and may run twice: it is deterministic.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+
+from accounts import audit
+from accounts.actors import Actor
+from marketplace import engine
+from marketplace.catalogue.models import AcceleratorModel, Zone
+from marketplace.catalogue.selectors import profiles_in_force
+from marketplace.clearing import snapshot
+from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
+from marketplace.clock import HOUR, next_hour
+from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.errors import DomainError
+from marketplace.supply.models import Offer
+
+UNDER_WAY = Q(state__in=[MarketRun.State.OPEN, MarketRun.State.SNAPSHOTTED])
+
+
+CLEARING_LOCK = 0xC1EA
+
+
+@contextmanager
+def clearing_alone() -> Iterator[bool]:
+    """Whether this process is the one that clears. The lock goes when the process dies."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [CLEARING_LOCK])
+        (alone,) = cursor.fetchone()
+    try:
+        yield alone
+    finally:
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [CLEARING_LOCK])
+
+
+class SnapshotStale(DomainError):
+    """Between the snapshot and the commit somebody withdrew or sold what the result uses."""
+
+    code = "snapshot_stale"
+    title = "The market has changed since the snapshot"
+
+
+def open_run(*, actor: Actor, now: datetime) -> MarketRun:
+    """The run under way, or a new one over the slots from the next full hour."""
+    under_way = MarketRun.objects.filter(UNDER_WAY).first()
+    if under_way is not None:
+        return under_way
+    try:
+        with transaction.atomic():
+            run = MarketRun.objects.create(
+                opened_at=now,
+                horizon_start=next_hour(now),
+                slots=settings.MARKET_HORIZON_SLOTS,
+                base_currency=settings.MARKET_BASE_CURRENCY,
+            )
+            audit.record(actor=actor, action="run.opened", target=run, now=now)
+            return run
+    except IntegrityError:
+        # Somebody opened one in the same moment; the database allows one at a time.
+        return MarketRun.objects.get(UNDER_WAY)
+
+
+def take_snapshot(run: MarketRun, *, now: datetime) -> bytes:
+    """Store the market as it is now with the run; returns the canonical bytes.
+
+    Everything is read in one repeatable-read transaction, so the snapshot is one moment. A run that
+    waited past its first slot is moved to the next full hour: nothing is sold in the past.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        run.refresh_from_db()
+        if run.state == MarketRun.State.SNAPSHOTTED and run.horizon_start > now:
+            return stored_snapshot(run)
+        profiles = profiles_in_force()
+        start = next_hour(now)
+        market = snapshot.build(
+            horizon_start=start,
+            slots=run.slots,
+            base_currency=run.base_currency,
+            profiles=profiles,
+            now=now,
+        )
+        data = engine.snapshot_bytes(market)
+        MarketRun.objects.filter(UNDER_WAY, pk=run.pk).update(
+            state=MarketRun.State.SNAPSHOTTED,
+            horizon_start=start,
+            profile_version=profiles,
+            attempts=run.attempts + 1,
+            snapshot=gzip.compress(data, mtime=0),
+            snapshot_digest=engine.digest(data),
+            requests_open=len(market.requests),
+            offers_open=len(market.offers),
+        )
+    run.refresh_from_db()
+    return data
+
+
+def stored_snapshot(run: MarketRun) -> bytes:
+    """The canonical bytes of a run's snapshot."""
+    if run.snapshot is None:
+        raise DomainError(f"Run {run} has no snapshot yet.")
+    return gzip.decompress(run.snapshot)
+
+
+def stored_result(run: MarketRun) -> bytes:
+    """The canonical bytes of a run's result."""
+    if run.result is None:
+        raise DomainError(f"Run {run} has no result yet.")
+    return gzip.decompress(run.result)
+
+
+def compute(data: bytes) -> engine.Result:
+    """Clear a stored snapshot and check the result with code that shares nothing with the engine."""
+    market = engine.snapshot_from_bytes(data)
+    result = engine.clear(market)
+    engine.verify(market, result)
+    return result
+
+
+def commit(
+    run_id: int, data: bytes, result: engine.Result, *, now: datetime, actor: Actor
+) -> list[Allocation]:
+    """Write down the result of a run; call it inside the transaction that concludes the agreements.
+
+    Locks, in the order of docs/locking.md: the run, its requests, its offers. Raises ``SnapshotStale``
+    when the run's snapshot is not ``data`` any more, when a matched request is no longer open, or when
+    the database refuses an allocation because the hours were sold or withdrawn meanwhile.
+    """
+    run = MarketRun.objects.select_for_update().get(pk=run_id)
+    if run.state != MarketRun.State.SNAPSHOTTED or run.snapshot_digest != result.snapshot:
+        raise SnapshotStale(f"Run {run} has moved on since this result was computed.")
+    if run.horizon_start <= now:
+        raise SnapshotStale(f"The first slot of run {run} has begun; it needs a new snapshot.")
+    market = engine.snapshot_from_bytes(data)
+    matched = sorted({placement.request for placement in result.placements})
+    _close_requests(matched)
+    allocations = _allocate(run, market, result)
+    _record_prices(run, market, result)
+    _record_explanations(run, result)
+    _finish(run, result, matched=len(matched), now=now)
+    audit.record(
+        actor=actor,
+        action="run.committed",
+        target=run,
+        now=now,
+        data={"snapshot": run.snapshot_digest, "result": run.result_digest, "allocations": len(allocations)},
+    )
+    return allocations
+
+
+def _close_requests(matched: Sequence[int]) -> None:
+    """Mark requests as matched. The lock comes first; then the state is judged."""
+    still_open = (
+        ComputeRequest.objects.select_for_update()
+        .filter(pk__in=matched, state=ComputeRequest.State.OPEN)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    if list(still_open) != list(matched):
+        raise SnapshotStale("A matched request was withdrawn or has expired since the snapshot.")
+    ComputeRequest.objects.filter(pk__in=matched).update(state=ComputeRequest.State.MATCHED)
+
+
+def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) -> list[Allocation]:
+    """Insert the allocations; the insert's trigger sells the hours or refuses."""
+    ids = sorted({placement.offer for placement in result.placements})
+    locked = {o.pk: o for o in Offer.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
+    rows = [_allocation(run, placement, locked, terms) for placement, terms in _terms(market, result)]
+    try:
+        with transaction.atomic():
+            return Allocation.objects.bulk_create(rows)
+    except IntegrityError as error:
+        raise SnapshotStale(
+            f"Hours of an offer were sold or withdrawn since the snapshot: {error}"
+        ) from error
+
+
+class _Terms:
+    """What one placement trades at: its alternative's row, slot prices and exchange rate."""
+
+    def __init__(self, alternative: int, prices: list[Decimal], fx_rate: Decimal) -> None:
+        self.alternative, self.prices, self.fx_rate = alternative, prices, fx_rate
+
+
+def _terms(market: engine.Snapshot, result: engine.Result) -> Iterable[tuple[engine.Placement, _Terms]]:
+    offers = {offer.id: offer for offer in market.offers}
+    sites = {site.id: site for site in market.sites}
+    requests = {request.id: request for request in market.requests}
+    worth = {currency.code: Decimal(currency.base_micro) for currency in market.currencies}
+    prices = {(price.model, price.zone, price.slot): price.price for price in result.prices}
+    alternatives = _alternative_ids(result)
+    for placement in sorted(result.placements, key=lambda p: (p.offer, p.first_slot, p.request)):
+        offer = offers[placement.offer]
+        site = sites[offer.site]
+        slots = range(placement.first_slot, placement.first_slot + placement.slots)
+        paid = [_from_micro(prices[offer.model, site.zone, slot]) for slot in slots]
+        fx_rate = worth[site.currency] / worth[requests[placement.request].currency]
+        yield placement, _Terms(alternatives[placement.request, placement.alternative], paid, fx_rate)
+
+
+def _alternative_ids(result: engine.Result) -> dict[tuple[int, int], int]:
+    rows = Alternative.objects.filter(request__in={placement.request for placement in result.placements})
+    return {
+        (request, position): pk for request, position, pk in rows.values_list("request", "position", "pk")
+    }
+
+
+def _from_micro(value: int) -> Decimal:
+    return Decimal(value).scaleb(-6)
+
+
+def _allocation(
+    run: MarketRun, placement: engine.Placement, offers: dict[int, Offer], terms: _Terms
+) -> Allocation:
+    starts_at = run.horizon_start + placement.first_slot * HOUR
+    return Allocation(
+        run=run,
+        request_id=placement.request,
+        alternative_id=terms.alternative,
+        offer=offers[placement.offer],
+        cards=placement.cards,
+        starts_at=starts_at,
+        ends_at=starts_at + placement.slots * HOUR,
+        currency=offers[placement.offer].currency,
+        prices=terms.prices,
+        fx_rate=terms.fx_rate.quantize(Decimal("1e-12")),
+    )
+
+
+def _record_prices(run: MarketRun, market: engine.Snapshot, result: engine.Result) -> None:
+    models = dict(AcceleratorModel.objects.values_list("slug", "pk"))
+    zones = dict(Zone.objects.values_list("slug", "pk"))
+    cards = _cards_sold(market, result)
+    ClearingPrice.objects.bulk_create(
+        ClearingPrice(
+            run=run,
+            model_id=models[price.model],
+            zone_id=zones[price.zone],
+            slot=run.horizon_start + price.slot * HOUR,
+            currency=price.currency,
+            price=_from_micro(price.price),
+            cards=cards[price.model, price.zone, price.slot],
+        )
+        for price in result.prices
+    )
+
+
+def _cards_sold(market: engine.Snapshot, result: engine.Result) -> dict[tuple[str, str, int], int]:
+    zones = {site.id: site.zone for site in market.sites}
+    products = {offer.id: (offer.model, zones[offer.site]) for offer in market.offers}
+    sold: dict[tuple[str, str, int], int] = defaultdict(int)
+    for placement in result.placements:
+        for slot in range(placement.first_slot, placement.first_slot + placement.slots):
+            sold[*products[placement.offer], slot] += placement.cards
+    return sold
+
+
+def _record_explanations(run: MarketRun, result: engine.Result) -> None:
+    Explanation.objects.bulk_create(
+        Explanation(
+            run=run,
+            request_id=explanation.request,
+            outcome=explanation.outcome,
+            binding=explanation.binding or "",
+            details=msgspec.to_builtins(explanation),
+        )
+        for explanation in result.explanations
+    )
+
+
+def _finish(run: MarketRun, result: engine.Result, *, matched: int, now: datetime) -> None:
+    data = engine.result_bytes(result)
+    run.state = MarketRun.State.COMMITTED
+    run.result = gzip.compress(data, mtime=0)
+    run.result_digest = engine.digest(data)
+    run.engine = result.engine
+    run.committed_at = now
+    run.requests_matched = matched
+    run.card_hours_free = sum(offer.free for offer in result.offers)
+    run.card_hours_sold = sum(offer.sold for offer in result.offers)
+    run.surplus = _from_micro(result.surplus)
+    run.save()
+
+
+def discard_snapshot(run: MarketRun) -> None:
+    """Put a run whose result came too late back to its start. Its attempts keep counting."""
+    MarketRun.objects.filter(
+        pk=run.pk, state=MarketRun.State.SNAPSHOTTED, snapshot_digest=run.snapshot_digest
+    ).update(state=MarketRun.State.OPEN, snapshot=None, snapshot_digest="")
+    run.refresh_from_db()
+
+
+@transaction.atomic
+def fail(run: MarketRun, *, why: str, actor: Actor, now: datetime) -> None:
+    """End a run that cannot be committed. Its requests and offers stay for the next one."""
+    failed = MarketRun.objects.filter(UNDER_WAY, pk=run.pk).update(state=MarketRun.State.FAILED, failure=why)
+    if failed:
+        audit.record(actor=actor, action="run.failed", target=run, now=now, data={"why": why})

@@ -1,0 +1,241 @@
+"""From the database to the engine's snapshot: one consistent reading, in integers.
+
+Rounding, where a decimal becomes an integer, never hurts the party it belongs to: an ask is rounded
+up, a limit down, a floor of a buyer up, a ceiling of a buyer down. Figures with six places are exact.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from django.db.models import Prefetch, QuerySet
+
+from marketplace.catalogue.models import AcceleratorModel, ProfileVersion, Region
+from marketplace.catalogue.selectors import FactMissing, fx_table, models_with_profiles, round_trips
+from marketplace.clock import HOUR, hours_between
+from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.engine import snapshot as engine
+from marketplace.engine.validation import SNAPSHOT_FORMAT
+from marketplace.supply.models import Offer, OfferHour, Site
+
+MEBIBYTES_A_GIGABYTE = 1024
+
+
+def micro(value: Decimal, rounding: str) -> int:
+    """A decimal in micro-units."""
+    return int((value * engine.MICRO).to_integral_value(rounding))
+
+
+def build(
+    *, horizon_start: datetime, slots: int, base_currency: str, profiles: ProfileVersion, now: datetime
+) -> engine.Snapshot:
+    """The market as the database shows it now. Call it inside one repeatable-read transaction."""
+    window = _Window(horizon_start, slots)
+    offers = list(open_offers(window.start, window.end))
+    sites = {offer.fleet.site_id: offer.fleet.site for offer in offers}
+    return engine.Snapshot(
+        format=SNAPSHOT_FORMAT,
+        horizon_start=horizon_start.isoformat(),
+        slots=slots,
+        base_currency=base_currency,
+        currencies=_currencies(fx_table(at=now), base_currency),
+        models=tuple(
+            _model(model) for model in models_with_profiles(profiles) if model.memory_gb is not None
+        ),
+        sites=_sites(sites.values()),
+        offers=_offers(offers, window),
+        requests=tuple(request for row in open_requests() if (request := _request(row, window)) is not None),
+    )
+
+
+class _Window:
+    """The horizon: slot numbers of moments."""
+
+    def __init__(self, start: datetime, slots: int) -> None:
+        self.start, self.slots, self.end = start, slots, start + slots * HOUR
+
+    def slot_from(self, moment: datetime) -> int:
+        """The first slot that begins at or after a moment, at least 0."""
+        return max(0, -((self.start - moment) // HOUR))
+
+    def slot_until(self, moment: datetime) -> int:
+        """The slot before which everything has ended by a moment, at most the horizon's length."""
+        return min(self.slots, (moment - self.start) // HOUR)
+
+
+def open_offers(start: datetime, end: datetime) -> QuerySet[Offer]:
+    return (
+        Offer.objects.filter(state=Offer.State.OPEN, starts_at__lt=end, ends_at__gt=start)
+        .select_related("fleet__site__region__zone", "fleet__model", "fleet__stack")
+        .prefetch_related(Prefetch("hours", queryset=OfferHour.objects.filter(slot__gte=start, slot__lt=end)))
+        .order_by("pk")
+    )
+
+
+def open_requests() -> QuerySet[ComputeRequest]:
+    alternatives = Alternative.objects.select_related("near").prefetch_related("accelerator_models", "stacks")
+    return (
+        ComputeRequest.objects.filter(state=ComputeRequest.State.OPEN)
+        .prefetch_related(Prefetch("alternatives", queryset=alternatives))
+        .order_by("pk")
+    )
+
+
+def _currencies(table: Mapping[str, Decimal], base: str) -> tuple[engine.Currency, ...]:
+    if base not in table:
+        raise FactMissing(f"No exchange rate of the base currency {base}. Enter it in the admin.")
+    return tuple(
+        engine.Currency(code, micro(yuan / table[base], ROUND_FLOOR)) for code, yuan in sorted(table.items())
+    )
+
+
+def _model(model: AcceleratorModel) -> engine.Model:
+    if model.memory_gb is None:
+        raise FactMissing(f"{model} has no known memory size; it cannot be traded.")
+    return engine.Model(
+        slug=model.slug,
+        memory=int(model.memory_gb * MEBIBYTES_A_GIGABYTE),
+        precisions=tuple(engine.Precision(name) for name in sorted(model.peak_tflops)),
+        rates=tuple(
+            engine.Rate(
+                engine.Workload(profile.workload),
+                point=micro(profile.rate, ROUND_FLOOR),
+                lower=micro(profile.lower, ROUND_FLOOR),
+            )
+            for profile in model.current_profiles  # type: ignore[attr-defined]
+        ),
+    )
+
+
+def _sites(sites: Iterable[Site]) -> tuple[engine.Site, ...]:
+    by_region: dict[int, list[engine.RoundTrip]] = defaultdict(list)
+    slugs = dict(Region.objects.values_list("pk", "slug"))
+    for (region, place), microseconds in round_trips().items():
+        by_region[region].append(engine.RoundTrip(slugs[place], microseconds))
+    return tuple(_site(site, tuple(by_region[site.region_id])) for site in sites)
+
+
+def _site(site: Site, trips: tuple[engine.RoundTrip, ...]) -> engine.Site:
+    """Carbon is that of the grid for the share that is not renewable."""
+    carbon = site.region.grid_carbon * (1 - site.renewable_share)
+    return engine.Site(
+        id=site.pk,
+        owner=site.owner_id,
+        zone=site.region.zone.slug,
+        jurisdiction=site.region.jurisdiction,
+        currency=site.region.zone.currency,
+        round_trips=trips,
+        bandwidth=site.bandwidth_mbps,
+        renewable_share=micro(site.renewable_share, ROUND_FLOOR),
+        carbon=int((carbon * 1000).to_integral_value(ROUND_CEILING)),
+        verification=site.verification,
+    )
+
+
+def _offers(offers: Iterable[Offer], window: _Window) -> tuple[engine.Offer, ...]:
+    built = (_offer(offer, window) for offer in offers if offer.fleet.model.memory_gb is not None)
+    return tuple(offer for offer in built if offer.free)
+
+
+def _offer(offer: Offer, window: _Window) -> engine.Offer:
+    first, end = window.slot_from(offer.starts_at), window.slot_until(offer.ends_at)
+    sold = {window.slot_from(hour.slot): hour.cards_sold for hour in offer.hours.all()}
+    return engine.Offer(
+        id=offer.pk,
+        site=offer.fleet.site_id,
+        fabric=offer.fleet_id,
+        model=offer.fleet.model.slug,
+        stack=offer.fleet.stack.slug,
+        first_slot=first,
+        free=tuple(offer.cards - sold.get(slot, 0) for slot in range(first, end)),
+        asks=tuple(_asks(offer, window.start + first * HOUR, window.start + end * HOUR)),
+        lot=offer.lot,
+        minimum_duration=offer.minimum_hours,
+        notice=offer.notice_minutes,
+        entered=_entered(offer.entered_at),
+    )
+
+
+def _asks(offer: Offer, start: datetime, end: datetime) -> Iterable[int]:
+    if end <= start:
+        return ()
+    if len(offer.asks) == 1:
+        return [micro(offer.asks[0], ROUND_CEILING)] * hours_between(start, end)
+    first, last = hours_between(offer.starts_at, start), hours_between(offer.starts_at, end)
+    return [micro(ask, ROUND_CEILING) for ask in offer.asks[first:last]]
+
+
+def _entered(moment: datetime) -> int:
+    """Time of entry in microseconds since the epoch."""
+    return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // timedelta(microseconds=1)
+
+
+def _request(request: ComputeRequest, window: _Window) -> engine.Request | None:
+    """A request without an alternative that fits into the horizon is not part of the market yet."""
+    fitting = [
+        built
+        for alternative in request.alternatives.all()
+        if (built := _alternative(alternative, window)) is not None
+    ]
+    if not fitting:
+        return None
+    return engine.Request(
+        id=request.pk,
+        buyer=request.organisation_id,
+        currency=request.currency,
+        least=micro(request.least_share, ROUND_CEILING),
+        entered=_entered(request.entered_at),
+        alternatives=tuple(fitting),
+    )
+
+
+def _alternative(row: Alternative, window: _Window) -> engine.Alternative | None:
+    earliest, deadline = window.slot_from(row.earliest_start), window.slot_until(row.deadline)
+    if deadline - earliest < row.hours:
+        return None
+    unit = engine.Unit(row.unit)
+    return engine.Alternative(
+        position=row.position,
+        unit=unit,
+        amount=int(row.amount) if unit is engine.Unit.CARDS else micro(row.amount, ROUND_CEILING),
+        limit=micro(unit_limit(row), ROUND_FLOOR),
+        workload=engine.Workload(row.workload),
+        models=tuple(sorted(model.slug for model in row.accelerator_models.all())),
+        careful=row.careful,
+        gang=row.gang,
+        precision=engine.Precision(row.precision) if row.precision else None,
+        memory=_optional(row.memory_gb, MEBIBYTES_A_GIGABYTE, ROUND_CEILING),
+        earliest=earliest,
+        duration=row.hours,
+        deadline=deadline,
+        latency=_latency(row),
+        bandwidth=row.bandwidth_mbps,
+        jurisdictions=tuple(sorted(row.jurisdictions)),
+        stacks=tuple(sorted(stack.slug for stack in row.stacks.all())),
+        renewable_share=_optional(row.renewable_share, engine.MICRO, ROUND_CEILING),
+        carbon=_optional(row.carbon, 1000, ROUND_FLOOR),
+        verification=row.verification,
+        notice=row.notice_minutes,
+    )
+
+
+def unit_limit(row: Alternative) -> Decimal:
+    """The limit per unit and hour; a budget is spread over the whole amount and duration."""
+    if row.limit is not None:
+        return row.limit
+    if row.budget is None:
+        raise FactMissing(f"Alternative {row} has neither a limit nor a budget.")
+    return row.budget / (row.amount * row.hours)
+
+
+def _latency(row: Alternative) -> engine.LatencyLimit | None:
+    if row.near is None or row.round_trip_ms is None:
+        return None
+    return engine.LatencyLimit(row.near.slug, int(row.round_trip_ms * 1000))
+
+
+def _optional(value: Decimal | None, scale: int, rounding: str) -> int | None:
+    return None if value is None else int((value * scale).to_integral_value(rounding))
