@@ -1,4 +1,4 @@
-"""The only settings file; the environment decides. ``.env.example`` lists every variable."""
+"""The only settings file; the environment decides. ``docker/.env.example`` lists the variables."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
