@@ -62,7 +62,7 @@ METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
 # --- Applications ---------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "accounts.apps.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -83,7 +83,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "rest_framework",
     "template_partials",
-    "accounts",
+    "accounts.apps.AccountsConfig",
     "marketplace.catalogue",
     "marketplace.supply",
     "marketplace.demand",
@@ -185,8 +185,9 @@ def _periodic(task: str, interval: schedule) -> dict[str, Any]:
 
 
 CELERY_BEAT_SCHEDULE = {
-    "run the market": _periodic("market.run", _every(MARKET_RUN_EVERY, at_least=5)),
+    "run the market": _periodic("market.run", _every(MARKET_RUN_EVERY, at_least=10)),
     "expire requests": _periodic("market.expire_requests", _every(timedelta(minutes=5), at_least=10)),
+    "schedule deliveries": _periodic("delivery.schedule", _every(timedelta(minutes=5), at_least=5)),
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),

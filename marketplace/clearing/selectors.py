@@ -5,13 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models import (
+    Count,
+    DecimalField,
+    ExpressionWrapper,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+)
 
 from accounts.actors import Capability, Viewer
 from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
 from marketplace.clock import HOUR, floor_hour
+
+
+MONEY = DecimalField(max_digits=30, decimal_places=6)
+
+
+def average_price() -> ExpressionWrapper:
+    """An aggregate: the average of prices, weighted by the cards that they sold."""
+    paid = Sum(F("price") * F("cards"), output_field=MONEY)
+    return ExpressionWrapper(paid / Sum("cards"), output_field=MONEY)
 
 
 def runs() -> QuerySet[MarketRun]:
@@ -26,6 +46,17 @@ def last_committed() -> MarketRun | None:
 def models_matched(run: MarketRun) -> int:
     """How many accelerator models a run sold."""
     return run.allocations.aggregate(n=Count("offer__fleet__model", distinct=True))["n"]
+
+
+def with_models_sold(rows: QuerySet[MarketRun]) -> QuerySet[MarketRun]:
+    """Each run with ``models_sold``; ``None`` where it sold nothing."""
+    sold = (
+        Allocation.objects.filter(run=OuterRef("pk"))
+        .order_by()
+        .values("run")
+        .annotate(models=Count("offer__fleet__model", distinct=True))
+    )
+    return rows.annotate(models_sold=Subquery(sold.values("models")))
 
 
 class ProductLine(TypedDict):
@@ -78,6 +109,56 @@ def prices_of_product(*, model: str, zone: str) -> QuerySet[ClearingPrice]:
 
 def prices_of_run(run: MarketRun) -> QuerySet[ClearingPrice]:
     return run.prices.select_related("model", "zone").order_by("model__slug", "zone__slug", "slot")
+
+
+def products_of_run(run: MarketRun) -> QuerySet[ClearingPrice, Any]:
+    """What a run sold: its prices and card-hours, a row for each product."""
+    rows = run.prices.order_by().values(
+        "model__slug",
+        "model__vendor",
+        "model__name",
+        "zone__slug",
+        "zone__name_en",
+        "zone__name_zh",
+        "currency",
+    )
+    return _summed(rows).order_by("model__vendor", "model__name", "zone__slug")
+
+
+def history_of_product(*, model: str, zone: str) -> QuerySet[ClearingPrice, Any]:
+    """What each run sold of a product, newest run first."""
+    prices = ClearingPrice.objects.filter(model__slug=model, zone__slug=zone).order_by()
+    return _summed(prices.values("run", "run__committed_at", "currency")).order_by("-run_id")
+
+
+def _summed(groups: QuerySet[ClearingPrice, Any]) -> QuerySet[ClearingPrice, Any]:
+    return groups.annotate(
+        lowest=Min("price"), average=average_price(), highest=Max("price"), card_hours=Sum("cards")
+    )
+
+
+def newest_prices(*, model: str, zone: str, now: datetime) -> QuerySet[ClearingPrice]:
+    """The newest price of a product in each slot from now on that has one, by slot."""
+    return (
+        ClearingPrice.objects.filter(model__slug=model, zone__slug=zone, slot__gte=floor_hour(now))
+        .order_by("slot", "-run_id")
+        .distinct("slot")
+    )
+
+
+def card_hours_traded(*, model: str, zone: str, since: datetime) -> int:
+    """Card-hours of a product that the runs since a moment sold."""
+    prices = ClearingPrice.objects.filter(model__slug=model, zone__slug=zone)
+    return prices.filter(run__committed_at__gte=since).aggregate(sum=Sum("cards"))["sum"] or 0
+
+
+def outcomes_of_run(run: MarketRun) -> Sequence[tuple[str, str, int]]:
+    """How many requests had which outcome, and for those not matched which constraint decided it.
+
+    The most frequent first. Counts are public, whose requests they were is not.
+    """
+    counts = run.explanations.order_by().values_list("outcome", "binding").annotate(requests=Count("pk"))
+    return list(counts.order_by("-requests", "binding"))
 
 
 def explanations_for(viewer: Viewer) -> QuerySet[Explanation]:

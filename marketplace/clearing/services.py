@@ -145,7 +145,7 @@ def commit(
     when the run's snapshot is not ``data`` any more, when a matched request is no longer open, or when
     the database refuses an allocation because the hours were sold or withdrawn meanwhile.
     """
-    run = MarketRun.objects.select_for_update().get(pk=run_id)
+    run = MarketRun.objects.select_for_update(no_key=True).get(pk=run_id)
     if run.state != MarketRun.State.SNAPSHOTTED or run.snapshot_digest != result.snapshot:
         raise SnapshotStale(f"Run {run} has moved on since this result was computed.")
     if run.horizon_start <= now:
@@ -170,7 +170,7 @@ def commit(
 def _close_requests(matched: Sequence[int]) -> None:
     """Mark requests as matched. The lock comes first; then the state is judged."""
     still_open = (
-        ComputeRequest.objects.select_for_update()
+        ComputeRequest.objects.select_for_update(no_key=True)
         .filter(pk__in=matched, state=ComputeRequest.State.OPEN)
         .order_by("pk")
         .values_list("pk", flat=True)
@@ -183,7 +183,7 @@ def _close_requests(matched: Sequence[int]) -> None:
 def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) -> list[Allocation]:
     """Insert the allocations; the insert's trigger sells the hours or refuses."""
     ids = sorted({placement.offer for placement in result.placements})
-    locked = {o.pk: o for o in Offer.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
+    locked = {o.pk: o for o in Offer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
     rows = [_allocation(run, placement, locked, terms) for placement, terms in _terms(market, result)]
     try:
         with transaction.atomic():

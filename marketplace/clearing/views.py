@@ -1,0 +1,206 @@
+"""The pages of the market: board, products, runs and explanations."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from accounts.requests import PageRequest
+from marketplace.catalogue.models import AcceleratorModel, WorkloadClass, Zone
+from marketplace.catalogue.selectors import models_with_profiles, names_by_slug, profiles_in_force
+from marketplace.clearing import selectors, wording
+from marketplace.clearing.board import market_board, next_run_at
+from marketplace.clearing.models import Explanation, MarketRun
+from marketplace.clock import market_now
+from marketplace.demand.selectors import requests_for, with_alternatives
+from marketplace.web import charts
+from marketplace.web.navigation import resolve
+
+RUNS_A_PAGE = 25
+ROWS_A_PAGE = 24
+HISTORY_RUNS = 48
+LAST_RUNS = 6
+A_DAY = timedelta(hours=24)
+
+
+@require_safe
+def board(request: PageRequest) -> HttpResponse:
+    """What each product costs now. The page asks again every few seconds; unchanged, the answer is empty."""
+    context = board_context(request)
+    if request.headers.get("HX-Request"):
+        if request.GET.get("seen") == context["seen"]:
+            return HttpResponse(status=204)
+        return render(request, "clearing/board.html#live", context)
+    return render(request, "clearing/board.html", context)
+
+
+def board_context(request: PageRequest) -> dict[str, Any]:
+    """What the board's templates need; also for the front page."""
+    now = market_now()
+    workload = _workload(request)
+    market = market_board(
+        now=now,
+        workload=workload,
+        sort=request.GET.get("sort", ""),
+        model=request.GET.get("model", ""),
+    )
+    run = market.run
+    next_run = next_run_at(run, now=now)
+    return {
+        "board": market,
+        "run": run,
+        "last_runs": selectors.with_models_sold(selectors.runs())[:LAST_RUNS] if run else [],
+        "next_run": next_run,
+        "seen": f"{run.pk if run else 0}-{now:%Y%m%d%H}",
+        "workload": workload,
+        "workload_tabs": _workload_tabs(request, workload),
+        "only_model": request.GET.get("model", ""),
+    }
+
+
+def _workload(request: PageRequest) -> WorkloadClass:
+    asked = request.GET.get("workload", "")
+    return WorkloadClass(asked) if asked in WorkloadClass.values else WorkloadClass.TRAINING
+
+
+def _workload_tabs(request: PageRequest, chosen: WorkloadClass) -> list[dict[str, Any]]:
+    kept = {name: request.GET[name] for name in ("sort", "model") if name in request.GET}
+    return [
+        {
+            "label": workload.label,
+            "url": "?" + urlencode({**kept, "workload": workload}),
+            "active": workload == chosen,
+        }
+        for workload in WorkloadClass
+    ]
+
+
+@require_safe
+def product(request: PageRequest, model: str, zone: str) -> HttpResponse:
+    """One product: what each run paid for it, its newest prices, and which work it does at which cost."""
+    now = market_now()
+    traded = get_object_or_404(Zone, slug=zone)
+    history = list(selectors.history_of_product(model=model, zone=zone)[:HISTORY_RUNS])
+    prices = selectors.newest_prices(model=model, zone=zone, now=now)
+    card = _card(model)
+    context = {
+        "card": card,
+        "zone": traded,
+        "currency": traded.currency,
+        "last": history[0] if history else None,
+        "history": history,
+        "chart": _history_chart(history[::-1]),
+        "page": Paginator(prices, ROWS_A_PAGE).get_page(request.GET.get("page")),
+        "traded": selectors.card_hours_traded(model=model, zone=zone, since=now - A_DAY),
+    }
+    return render(request, "clearing/product.html", context)
+
+
+def _card(slug: str) -> AcceleratorModel:
+    """The model with its profiles in force; where none are published, with none."""
+    return get_object_or_404(models_with_profiles(profiles_in_force()), slug=slug)
+
+
+def _history_chart(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Step lines of the lowest, average and highest price of each run, oldest first."""
+    if not history:
+        return None
+    ticks = charts.nice_ticks(max(run["highest"] for run in history))
+    top = float(ticks[-1])
+    lines = {
+        name: charts.step_path([(1, float(run[name])) for run in history], len(history), top)
+        for name in ("lowest", "average", "highest")
+    }
+    marks = [{"at": charts.percent_of(ticks[-1] - tick, ticks[-1]), "value": tick} for tick in ticks]
+    return {**lines, "ticks": marks, "first": history[0], "last": history[-1]}
+
+
+@require_safe
+def runs(request: PageRequest) -> HttpResponse:
+    rows = selectors.with_models_sold(selectors.runs())
+    context = {
+        "last": selectors.last_committed(),
+        "page": Paginator(rows, RUNS_A_PAGE).get_page(request.GET.get("page")),
+        "next_run": next_run_at(selectors.runs().first(), now=market_now()),
+    }
+    return render(request, "clearing/runs.html", context)
+
+
+@require_safe
+def run(request: PageRequest, pk: int) -> HttpResponse:
+    """The report of a run; the explanations on it are the reader's own."""
+    found = get_object_or_404(selectors.with_models_sold(selectors.runs()), pk=pk)
+    mine = selectors.explanations_for(request.viewer).filter(run=found).order_by("-outcome", "request_id")
+    outcomes = selectors.outcomes_of_run(found)
+    context = {
+        "run": found,
+        "matched_share": _share(found.requests_matched, found.requests_open),
+        "sold_share": _share(found.card_hours_sold, found.card_hours_free),
+        "products": list(selectors.products_of_run(found)),
+        "unmatched": [
+            {"constraint": Explanation.Binding(binding).label, "requests": requests}
+            for outcome, binding, requests in outcomes
+            if outcome == Explanation.Outcome.UNMATCHED
+        ],
+        "unmatched_in_all": sum(n for outcome, _, n in outcomes if outcome == Explanation.Outcome.UNMATCHED),
+        "explanations": Paginator(mine.defer("details"), ROWS_A_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "clearing/run.html", context)
+
+
+def _share(part: int | None, whole: int | None) -> Decimal | None:
+    return Decimal(part) / whole if whole and part is not None else None
+
+
+@require_safe
+def run_prices(request: PageRequest, pk: int) -> HttpResponse:  # noqa: ARG001
+    """Every price that a run set, as CSV."""
+    found = get_object_or_404(selectors.runs(), pk=pk)
+    response = HttpResponse(
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="cardhour-run-{found.pk}-prices.csv"'},
+    )
+    writer = csv.writer(response)
+    writer.writerow(["run", "model", "zone", "slot", "currency", "price_per_card_hour", "cards"])
+    for row in selectors.prices_of_run(found):
+        writer.writerow(
+            [found.pk, row.model.slug, row.zone.slug, row.slot.isoformat(), row.currency, row.price, row.cards]
+        )
+    return response
+
+
+@login_required
+@require_safe
+def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse:
+    """Why one request got what it got in one run: for its buyer, auditors and operators."""
+    found = get_object_or_404(selectors.explanations_for(request.viewer), run=run, request=request_pk)
+    asked = with_alternatives(requests_for(request.viewer)).filter(pk=request_pk).first()
+    if asked is None:
+        raise Http404
+    alternatives = list(asked.alternatives.all())
+    remedy = wording.remedy(found, alternatives, names_by_slug())
+    again = resolve(["demand:create", "demand:find"])
+    context = {
+        "explanation": found,
+        "funnels": wording.funnels(found, alternatives),
+        "remedy": remedy,
+        "again": f"{again}?{urlencode(remedy.fields)}" if again and remedy and _may_repeat(request) else "",
+        "others": selectors.explanations_for(request.viewer).filter(request=request_pk).defer("details")[:12],
+        "allocations": selectors.allocations_for(request.viewer).filter(run=run, request=request_pk),
+    }
+    return render(request, "clearing/explanation.html", context)
+
+
+def _may_repeat(request: PageRequest) -> bool:
+    organisation = request.organisation
+    return bool(organisation) and organisation.kind == "buyer"

@@ -1,0 +1,343 @@
+"""Explanations in words: what was asked for, what each constraint removed, and what would have matched.
+
+The engine counts in micro-units, MiB, microseconds and milligrams; here it becomes what people read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from marketplace.clearing.models import Explanation, MarketRun
+from marketplace.clock import HOUR
+from marketplace.demand.models import Alternative
+from marketplace.engine.result import Constraint
+from marketplace.engine.snapshot import MICRO, Unit
+from marketplace.supply.models import VerificationLevel
+from marketplace.web import formats
+
+MEBIBYTES_A_GIGABYTE = 1024
+UNIT_NAMES = {Unit.CARDS: "card-h", Unit.NP: "nP-h"}
+
+Value = int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """One alternative with the offers that each of its constraints left, as ``c-funnel`` draws them."""
+
+    alternative: Alternative
+    wanted: str
+    stages: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The one change that would have matched: in words, and as fields of a new request."""
+
+    words: str
+    fields: Mapping[str, str]
+
+
+def funnels(explanation: Explanation, alternatives: Sequence[Alternative]) -> list[Funnel]:
+    """Every alternative that took part in the run, in the order of its position."""
+    known = {alternative.position: alternative for alternative in alternatives}
+    remedy = explanation.details.get("remedy") or {}
+    return [
+        Funnel(
+            known[funnel["alternative"]],
+            wanted(known[funnel["alternative"]], explanation.request.currency),
+            _stages(explanation, funnel, known[funnel["alternative"]], remedy.get("alternative")),
+        )
+        for funnel in explanation.details["funnels"]
+        if funnel["alternative"] in known
+    ]
+
+
+def _stages(
+    explanation: Explanation, funnel: Mapping[str, Any], alternative: Alternative, decided: int | None
+) -> list[dict[str, Any]]:
+    kept = int(funnel["offers"])
+    stages = [{"label": _("Offers on the market"), "kept": kept, "removed": 0}]
+    for name, removed in funnel["removed"]:
+        kept -= removed
+        stages.append(
+            {
+                "label": requirement(Constraint(name), alternative, explanation.request.currency),
+                "kept": kept,
+                "removed": removed,
+                "binding": name == explanation.binding and decided in (None, funnel["alternative"]),
+            }
+        )
+    if kept and explanation.outcome == Explanation.Outcome.UNMATCHED:
+        binding = explanation.binding == Constraint.CAPACITY and decided in (None, funnel["alternative"])
+        label = _("Enough of them left together for the whole amount")
+        stages.append({"label": label, "kept": 0, "removed": kept, "binding": binding})
+    return stages
+
+
+def wanted(alternative: Alternative, currency: str) -> str:
+    """The amount, the duration, the work and the limit of an alternative in one line."""
+    return _("%(amount)s for %(hours)s, %(workload)s, at most %(limit)s") % {
+        "amount": amount(alternative.unit, alternative.amount),
+        "hours": formats.duration(alternative.hours * HOUR),
+        "workload": alternative.get_workload_display(),
+        "limit": limit(alternative, currency),
+    }
+
+
+def amount(unit: str, value: Decimal) -> str:
+    return formats.cards(value) if unit == Unit.CARDS else formats.np(value)
+
+
+def limit(alternative: Alternative, currency: str) -> str:
+    """The limit per unit and hour, or the budget for the whole."""
+    if alternative.limit is not None:
+        return formats.price(alternative.limit, currency, UNIT_NAMES[Unit(alternative.unit)])
+    if alternative.budget is not None:
+        return _("%(budget)s in all") % {"budget": formats.money(alternative.budget, currency)}
+    return formats.not_known()
+
+
+def requirement(constraint: Constraint, alternative: Alternative, currency: str) -> str:
+    """A constraint with what this alternative asks of it, e.g. ``Memory per card: at least 64 GB``."""
+    asked = _ASKED[constraint](alternative) if constraint in _ASKED else ""
+    if constraint is Constraint.LIMIT:
+        asked = limit(alternative, currency)
+    name = str(Explanation.Binding(constraint).label)
+    name = name[:1].upper() + name[1:]
+    return _("%(constraint)s: %(asked)s") % {"constraint": name, "asked": asked} if asked else name
+
+
+def _listed(names: Sequence[object]) -> str:
+    return ", ".join(str(name) for name in names)
+
+
+def _at_least(value: str) -> str:
+    return _("at least %(value)s") % {"value": value}
+
+
+def _at_most(value: str) -> str:
+    return _("at most %(value)s") % {"value": value}
+
+
+def _round_trip(alternative: Alternative) -> str:
+    if alternative.round_trip_ms is None or alternative.near is None:
+        return ""
+    return _("%(time)s to %(place)s") % {
+        "time": formats.milliseconds(alternative.round_trip_ms),
+        "place": alternative.near,
+    }
+
+
+def _window(alternative: Alternative) -> str:
+    return _("%(hours)s between %(start)s and %(end)s") % {
+        "hours": formats.duration(alternative.hours * HOUR),
+        "start": formats.moment(alternative.earliest_start),
+        "end": formats.moment(alternative.deadline),
+    }
+
+
+def _capacity(alternative: Alternative) -> str:
+    if alternative.gang:
+        asked = amount(alternative.unit, alternative.amount)
+        return _("%(amount)s in one fabric") % {"amount": asked}
+    return amount(alternative.unit, alternative.amount)
+
+
+def _given(value: Any, words: Callable[[Any], str]) -> str:
+    return "" if value in (None, "") else words(value)
+
+
+_ASKED: Mapping[Constraint, Callable[[Alternative], str]] = {
+    Constraint.MODEL: lambda a: _listed(a.accelerator_models.all()),
+    Constraint.RATE: lambda a: a.get_workload_display(),
+    Constraint.PRECISION: lambda a: a.get_precision_display(),
+    Constraint.MEMORY: lambda a: _given(a.memory_gb, lambda v: _at_least(gigabytes(v))),
+    Constraint.STACK: lambda a: _listed(a.stacks.all()),
+    Constraint.JURISDICTION: lambda a: _listed(a.jurisdictions),
+    Constraint.LATENCY: _round_trip,
+    Constraint.BANDWIDTH: lambda a: _given(a.bandwidth_mbps, lambda v: _at_least(bandwidth(v))),
+    Constraint.RENEWABLE_SHARE: lambda a: _given(a.renewable_share, lambda v: _at_least(formats.percent(v))),
+    Constraint.CARBON: lambda a: _given(a.carbon, lambda v: _at_most(formats.carbon(v))),
+    Constraint.VERIFICATION: lambda a: _given(a.verification, lambda v: str(VerificationLevel(v).label)),
+    Constraint.NOTICE: lambda a: _given(a.notice_minutes, lambda v: _at_least(formats.duration(v * 60))),
+    Constraint.WINDOW: _window,
+    Constraint.CAPACITY: _capacity,
+}
+
+
+def gigabytes(value: Decimal) -> str:
+    return _all_digits(value, "GB")
+
+
+def bandwidth(value: int) -> str:
+    return _all_digits(value, "Mbit/s")
+
+
+def _all_digits(value: Decimal | int, unit: str) -> str:
+    """A figure of a remedy: rounded, it might not have matched."""
+    return f"{formats.number(value, at_most=6)}{formats.NO_BREAK}{unit}"
+
+
+def remedy(
+    explanation: Explanation, alternatives: Sequence[Alternative], names: Mapping[str, str]
+) -> Remedy | None:
+    """What would have matched the request, or ``None``: it matched, or no single change would have.
+
+    ``names`` are those of accelerator models and software stacks by their slugs.
+    """
+    found = explanation.details.get("remedy")
+    alternative = next((a for a in alternatives if found and a.position == found["alternative"]), None)
+    if found is None or alternative is None:
+        return None
+    constraint, value = Constraint(found["constraint"]), found["value"]
+    context = _Context(explanation.run, explanation.request.currency, alternative, names)
+    words, fields = _REMEDIES[constraint](context, value)
+    position = {"alternative": str(alternative.position)}
+    return Remedy(words, {"request": str(explanation.request_id), **position, **fields})
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    run: MarketRun
+    currency: str
+    alternative: Alternative
+    names: Mapping[str, str]
+
+    def name(self, value: Value) -> str:
+        return self.names.get(str(value), str(value))
+
+    def moment(self, slot: Value) -> datetime:
+        return self.run.horizon_start + int(slot or 0) * HOUR
+
+
+Said = tuple[str, dict[str, str]]
+
+
+def _from_micro(value: Value) -> Decimal:
+    return Decimal(int(value or 0)) / MICRO
+
+
+def _limit(context: _Context, value: Value) -> Said:
+    unit = UNIT_NAMES[Unit(context.alternative.unit)]
+    price = _from_micro(value)
+    # Every digit is shown: a limit rounded down would not have matched.
+    decimals = max(2, -int(price.normalize().as_tuple().exponent))
+    words = _("Raising the limit to %(price)s would have matched it.") % {
+        "price": formats.price(price, context.currency, unit, decimals)
+    }
+    return words, {"limit": formats.exact(price)}
+
+
+def _less(context: _Context, value: Value) -> Said:
+    unit = context.alternative.unit
+    smaller = Decimal(int(value or 0)) if unit == Unit.CARDS else _from_micro(value)
+    words = _("Asking for %(less)s instead of %(asked)s would have matched it.") % {
+        "less": amount(unit, smaller),
+        "asked": amount(unit, context.alternative.amount),
+    }
+    return words, {"amount": formats.exact(smaller)}
+
+
+def _later(context: _Context, value: Value) -> Said:
+    deadline = context.moment(value)
+    words = _("Accepting %(moment)s as the latest end would have matched it.") % {
+        "moment": formats.moment(deadline)
+    }
+    return words, {"deadline": deadline.isoformat()}
+
+
+def _accepting(field: str) -> Callable[[_Context, Value], Said]:
+    def say(context: _Context, value: Value) -> Said:
+        words = _("Accepting %(name)s as well would have matched it.") % {"name": context.name(value)}
+        return words, {field: str(value)}
+
+    return say
+
+
+def _instead(context: _Context, value: Value) -> Said:
+    if value is None:
+        return _dropped(Constraint.PRECISION), {"precision": ""}
+    words = _("Accepting %(name)s instead would have matched it.") % {"name": str(value).upper()}
+    return words, {"precision": str(value)}
+
+
+def _relaxed(
+    constraint: Constraint, field: str, show: Callable[[Value], str], store: Callable[[Value], str]
+) -> Callable[[_Context, Value], Said]:
+    def say(_context: _Context, value: Value) -> Said:
+        if value is None:
+            return _dropped(constraint), {field: ""}
+        words = _("Changing %(constraint)s to %(value)s would have matched it.") % {
+            "constraint": Explanation.Binding(constraint).label,
+            "value": show(value),
+        }
+        return words, {field: store(value)}
+
+    return say
+
+
+def _dropped(constraint: Constraint) -> str:
+    name = Explanation.Binding(constraint).label
+    return _("Asking nothing about %(constraint)s would have matched it.") % {"constraint": name}
+
+
+def _memory(value: Value) -> Decimal:
+    return Decimal(int(value or 0)) / MEBIBYTES_A_GIGABYTE
+
+
+def _thousandth(value: Value) -> Decimal:
+    return Decimal(int(value or 0)) / 1000
+
+
+_REMEDIES: Mapping[Constraint, Callable[[_Context, Value], Said]] = {
+    Constraint.LIMIT: _limit,
+    Constraint.CAPACITY: _less,
+    Constraint.WINDOW: _later,
+    Constraint.MODEL: _accepting("accelerator_models"),
+    Constraint.STACK: _accepting("stacks"),
+    Constraint.JURISDICTION: _accepting("jurisdictions"),
+    Constraint.PRECISION: _instead,
+    Constraint.MEMORY: _relaxed(
+        Constraint.MEMORY,
+        "memory_gb",
+        lambda v: _at_least(gigabytes(_memory(v))),
+        lambda v: formats.exact(_memory(v)),
+    ),
+    Constraint.LATENCY: _relaxed(
+        Constraint.LATENCY,
+        "round_trip_ms",
+        lambda v: _at_most(_all_digits(_thousandth(v), "ms")),
+        lambda v: formats.exact(_thousandth(v)),
+    ),
+    Constraint.BANDWIDTH: _relaxed(
+        Constraint.BANDWIDTH, "bandwidth_mbps", lambda v: _at_least(bandwidth(int(v or 0))), str
+    ),
+    Constraint.RENEWABLE_SHARE: _relaxed(
+        Constraint.RENEWABLE_SHARE,
+        "renewable_share",
+        lambda v: _at_least(_all_digits(_from_micro(v) * 100, "%")),
+        lambda v: formats.exact(_from_micro(v)),
+    ),
+    Constraint.CARBON: _relaxed(
+        Constraint.CARBON,
+        "carbon",
+        lambda v: _at_most(_all_digits(_thousandth(v), "gCO₂/kWh")),
+        lambda v: formats.exact(_thousandth(v)),
+    ),
+    Constraint.VERIFICATION: _relaxed(
+        Constraint.VERIFICATION, "verification", lambda v: str(VerificationLevel(int(v or 0)).label), str
+    ),
+    Constraint.NOTICE: _relaxed(
+        Constraint.NOTICE,
+        "notice_minutes",
+        lambda v: _at_least(formats.duration(int(v or 0) * 60)),
+        str,
+    ),
+}
