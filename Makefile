@@ -1,0 +1,41 @@
+# Everything needs Python 3.11 or newer, git and make, and nothing else. See `make help`.
+
+PYTHON ?= python3
+ARGS ?=
+CMD ?= help
+
+WORKBENCH = .venv/bin/python -m workbench
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo demo-reset test lint types format shell manage
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+venv:
+	@command -v $(PYTHON) >/dev/null || { echo "cardhour: $(PYTHON) is not installed: install Python 3.11 or newer." >&2; exit 1; }
+	@$(PYTHON) -m workbench.bootstrap
+
+demo: venv ## Start the whole exchange with a demo market (PORT=8000, CARDHOUR_CLOCK_SPEED=120)
+	@exec $(WORKBENCH) demo
+
+demo-reset: venv ## Delete the demo's data, so that the next make demo starts afresh
+	@exec $(WORKBENCH) demo-reset
+
+test: venv ## Lint, types, import contracts, migrations and all tests (ARGS="-k offer" goes to pytest)
+	@exec $(WORKBENCH) test $(ARGS)
+
+lint: venv ## ruff, import contracts, templates
+	@exec $(WORKBENCH) lint
+
+types: venv ## mypy
+	@exec $(WORKBENCH) types
+
+format: venv ## Format the code and the templates
+	@exec $(WORKBENCH) format
+
+shell: venv ## A Django shell on the demo's databases
+	@exec $(WORKBENCH) manage shell
+
+manage: venv ## manage.py on the demo's databases (CMD="migrate --plan")
+	@exec $(WORKBENCH) manage $(CMD)

@@ -1,0 +1,15 @@
+import htmx from "htmx.org";
+import { startClock } from "./clock.js";
+import { startMenus, startDialogs } from "./overlays.js";
+import { startTheme, rememberZone } from "./preferences.js";
+import { startToasts } from "./toasts.js";
+import { startCopying } from "./copying.js";
+
+window.htmx = htmx;
+rememberZone();
+startTheme();
+startClock();
+startMenus();
+startDialogs();
+startToasts();
+startCopying();

@@ -1,0 +1,143 @@
+"""The offers of a snapshot as columns, one row an offer.
+
+Rows are ordered from the cheapest offer to the dearest (mean ask in the base currency, then id),
+so that wherever two offers are otherwise equal the cheaper one comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketplace.engine.snapshot import Model, Offer, Precision, Snapshot, Workload
+from marketplace.engine.want import Want, bases
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+Product = tuple[str, str, str]
+
+UNKNOWN = -1
+"""A fact that nobody has stated, where more is better: it reaches no bound."""
+
+FAR = 2**63 - 1
+"""A fact that nobody has stated, where less is better, or a cost that no limit reaches."""
+
+
+class Facts:
+    """Everything about the offers that a run does not change.
+
+    ``free`` and ``asks`` have the shape (offers, slots); outside an offer's window both are 0.
+    ``product`` numbers the (model, zone, currency) that an offer belongs to; ``base`` is the
+    ``base_micro`` of its currency.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.slots = snapshot.slots
+        worth = bases(snapshot)
+        self._sites = {site.id: site for site in snapshot.sites}
+        self._models = {model.slug: model for model in snapshot.models}
+        self.offers = sorted(snapshot.offers, key=lambda offer: self._cheapness(offer, worth))
+        self.row_of = {offer.id: row for row, offer in enumerate(self.offers)}
+        self.ids = _column(offer.id for offer in self.offers)
+        self.first = _column(offer.first_slot for offer in self.offers)
+        self.end = _column(offer.first_slot + len(offer.free) for offer in self.offers)
+        self.lot = _column(offer.lot for offer in self.offers)
+        self.minimum = _column(offer.minimum_duration for offer in self.offers)
+        self.notice = _column(offer.notice for offer in self.offers)
+        self.stack = np.array([offer.stack for offer in self.offers], dtype=np.str_)
+        self._ones: Ints = np.ones(len(self.offers), dtype=np.int64)
+        self._read_windows()
+        self._read_models()
+        self._read_sites(worth)
+
+    def __len__(self) -> int:
+        return len(self.offers)
+
+    def _cheapness(self, offer: Offer, worth: dict[str, int]) -> tuple[int, int]:
+        base = worth[self._sites[offer.site].currency]
+        return sum(offer.asks) * base // len(offer.asks), offer.id
+
+    def _read_windows(self) -> None:
+        self.free: Ints = np.zeros((len(self), self.slots), dtype=np.int64)
+        self.asks: Ints = np.zeros((len(self), self.slots), dtype=np.int64)
+        for row, offer in enumerate(self.offers):
+            window = slice(offer.first_slot, offer.first_slot + len(offer.free))
+            self.free[row, window] = offer.free
+            self.asks[row, window] = offer.asks
+
+    def _read_models(self) -> None:
+        self.models: list[Model] = [self._models[offer.model] for offer in self.offers]
+        self.model = np.array([model.slug for model in self.models], dtype=np.str_)
+        self.memory = _column(model.memory for model in self.models)
+        self._precise: dict[Precision, Mask] = {}
+        self._rates: dict[tuple[Workload, bool], Ints] = {}
+
+    def _read_sites(self, worth: dict[str, int]) -> None:
+        self.sites = [self._sites[offer.site] for offer in self.offers]
+        self.jurisdiction = np.array([site.jurisdiction for site in self.sites], dtype=np.str_)
+        self.bandwidth = _known_or(UNKNOWN, (site.bandwidth for site in self.sites))
+        self.renewable_share = _known_or(UNKNOWN, (site.renewable_share for site in self.sites))
+        self.carbon = _known_or(FAR, (site.carbon for site in self.sites))
+        self.verification = _column(site.verification for site in self.sites)
+        self._latencies: dict[str, Ints] = {}
+        keys = [(o.model, s.zone, s.currency) for o, s in zip(self.offers, self.sites, strict=True)]
+        self.products: list[Product] = sorted(set(keys))
+        number = {key: index for index, key in enumerate(self.products)}
+        self.product = _column(number[key] for key in keys)
+        self.base = _column(worth[site.currency] for site in self.sites)
+        self.product_base = [worth[currency] for _, _, currency in self.products]
+
+    def supports(self, precision: Precision) -> Mask:
+        """Which offers' cards compute in ``precision``."""
+        if precision not in self._precise:
+            able = [precision in model.precisions for model in self.models]
+            self._precise[precision] = np.array(able, dtype=np.bool_)
+        return self._precise[precision]
+
+    def rates(self, workload: Workload, *, careful: bool) -> Ints:
+        """Micro-nP of one card of each offer: point or lower bound; -1 where nobody knows it."""
+        key = (workload, careful)
+        if key not in self._rates:
+            known = {
+                model.slug: rate.lower if careful else rate.point
+                for model in self._models.values()
+                for rate in model.rates
+                if rate.workload is workload
+            }
+            self._rates[key] = _column(known.get(model.slug, UNKNOWN) for model in self.models)
+        return self._rates[key]
+
+    def latency(self, place: str) -> Ints:
+        """Microseconds from each offer's site to ``place``; ``FAR`` where nobody knows them."""
+        if place not in self._latencies:
+            known = {
+                site.id: trip.microseconds
+                for site in self._sites.values()
+                for trip in site.round_trips
+                if trip.place == place
+            }
+            self._latencies[place] = _column(known.get(site.id, FAR) for site in self.sites)
+        return self._latencies[place]
+
+    def yields(self, want: Want) -> Ints:
+        """How much of the wanted amount one card of each offer fills: 1 card, or its micro-nP."""
+        if want.scale == 1:
+            return self._ones
+        return self.rates(want.alternative.workload, careful=want.alternative.careful)
+
+
+def _column(values: Iterable[int]) -> Ints:
+    return np.array(list(values), dtype=np.int64)
+
+
+def _known_or(unknown: int, values: Iterable[int | None]) -> Ints:
+    return _column(unknown if value is None else value for value in values)
+
+
+def round_up(cards: Any, lot: Any) -> Any:
+    """``cards`` rounded up to whole lots; integers or arrays of them."""
+    return -(-cards // lot) * lot

@@ -1,0 +1,220 @@
+"""Refuse snapshots that do not describe a market.
+
+The bounds keep every figure that numpy holds inside a signed 64-bit integer. A price is at most
+``MAX_MONEY`` micro-units, so the cost of one card over a whole horizon is at most
+``MAX_MONEY * MAX_SLOTS`` < 2**53. ``MAX_PICO`` bounds a price once converted: micro-units times
+``Currency.base_micro`` is counted in 1e-12 of the base currency, and 10**18 of those (a million
+units of the base currency per card-hour) still fit. Totals over cards are Python integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from marketplace.engine.snapshot import (
+    MICRO,
+    Alternative,
+    Currency,
+    Model,
+    Offer,
+    Request,
+    Site,
+    Snapshot,
+    Unit,
+)
+
+SNAPSHOT_FORMAT = 1
+
+MAX_ID = 2**63 - 1
+MAX_SLOTS = 8_784
+MAX_MONEY = 10**12
+MAX_PICO = 10**18
+MAX_CARDS = 10**6
+MAX_NP = 10**12
+MAX_RATE = 10**9
+MAX_FACT = 10**12
+
+
+class MalformedSnapshot(ValueError):
+    """The snapshot cannot be cleared. ``problems`` names each row and field that is wrong."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("malformed snapshot: " + "; ".join(self.problems))
+
+
+def check(snapshot: Snapshot) -> None:
+    """Raise ``MalformedSnapshot`` naming every wrong row and field; return nothing otherwise."""
+    problems = tuple(_problems(snapshot))
+    if problems:
+        raise MalformedSnapshot(problems)
+
+
+def _problems(snapshot: Snapshot) -> Iterator[str]:
+    yield from _header(snapshot)
+    yield from _repeated("currency", (row.code for row in snapshot.currencies))
+    yield from _repeated("model", (row.slug for row in snapshot.models))
+    yield from _repeated("site", (row.id for row in snapshot.sites))
+    yield from _repeated("offer", (row.id for row in snapshot.offers))
+    yield from _repeated("request", (row.id for row in snapshot.requests))
+    worth = {row.code: row.base_micro for row in snapshot.currencies}
+    models = {row.slug for row in snapshot.models}
+    sites = {row.id: row.currency for row in snapshot.sites}
+    for currency in snapshot.currencies:
+        yield from _currency(currency)
+    for model in snapshot.models:
+        yield from _model(model)
+    for site in snapshot.sites:
+        yield from _site(site, worth)
+    for offer in snapshot.offers:
+        yield from _offer(offer, snapshot.slots, models, sites, worth)
+    for request in snapshot.requests:
+        yield from _request(request, snapshot.slots, models, worth)
+
+
+def _header(snapshot: Snapshot) -> Iterator[str]:
+    if snapshot.format != SNAPSHOT_FORMAT:
+        yield f"snapshot format: {snapshot.format} is not {SNAPSHOT_FORMAT}"
+    yield from _between("snapshot slots", snapshot.slots, 1, MAX_SLOTS)
+    if not _is_full_utc_hour(snapshot.horizon_start):
+        yield f"snapshot horizon_start: {snapshot.horizon_start!r} is not a full hour in UTC"
+    base = [row.base_micro for row in snapshot.currencies if row.code == snapshot.base_currency]
+    if base != [MICRO]:
+        yield f"snapshot base_currency: {snapshot.base_currency!r} must be listed once, worth {MICRO}"
+
+
+def _is_full_utc_hour(text: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    on_the_hour = (moment.minute, moment.second, moment.microsecond) == (0, 0, 0)
+    return on_the_hour and moment.utcoffset() == timedelta(0)
+
+
+def _currency(currency: Currency) -> Iterator[str]:
+    yield from _between(f"currency {currency.code} base_micro", currency.base_micro, 1, MAX_MONEY)
+
+
+def _model(model: Model) -> Iterator[str]:
+    row = f"model {model.slug}"
+    yield from _between(f"{row} memory", model.memory, 1, MAX_FACT)
+    yield from _repeated(f"{row} precision", model.precisions)
+    yield from _repeated(f"{row} rate", (rate.workload for rate in model.rates))
+    for rate in model.rates:
+        yield from _between(f"{row} rate {rate.workload} point", rate.point, 1, MAX_RATE)
+        yield from _between(f"{row} rate {rate.workload} lower", rate.lower, 1, max(rate.point, 1))
+
+
+def _site(site: Site, worth: dict[str, int]) -> Iterator[str]:
+    row = f"site {site.id}"
+    yield from _between(f"{row} id", site.id, 0, MAX_ID)
+    yield from _known(f"{row} currency", site.currency, worth)
+    yield from _stated(f"{row} zone", site.zone)
+    yield from _stated(f"{row} jurisdiction", site.jurisdiction)
+    yield from _repeated(f"{row} round trip", (trip.place for trip in site.round_trips))
+    for trip in site.round_trips:
+        yield from _between(f"{row} round trip {trip.place}", trip.microseconds, 0, MAX_FACT)
+    yield from _optional(f"{row} bandwidth", site.bandwidth)
+    yield from _optional(f"{row} renewable_share", site.renewable_share, MICRO)
+    yield from _optional(f"{row} carbon", site.carbon)
+    yield from _between(f"{row} verification", site.verification, 0, MAX_FACT)
+
+
+def _offer(
+    offer: Offer, slots: int, models: set[str], sites: dict[int, str], worth: dict[str, int]
+) -> Iterator[str]:
+    row = f"offer {offer.id}"
+    yield from _between(f"{row} id", offer.id, 0, MAX_ID)
+    yield from _known(f"{row} site", offer.site, sites)
+    yield from _known(f"{row} model", offer.model, models)
+    yield from _between(f"{row} lot", offer.lot, 1, MAX_CARDS)
+    yield from _between(f"{row} minimum_duration", offer.minimum_duration, 1, MAX_FACT)
+    yield from _between(f"{row} notice", offer.notice, 0, MAX_FACT)
+    if len(offer.free) != len(offer.asks):
+        yield f"{row} asks: {len(offer.asks)} entries for {len(offer.free)} in free"
+    if not offer.free or not offer.asks:
+        yield f"{row} free: the window is empty"
+        return
+    if offer.first_slot < 0 or offer.first_slot + len(offer.free) > slots:
+        yield f"{row} first_slot: the window leaves the horizon of {slots} slots"
+    yield from _between(f"{row} free", min(offer.free), 0, MAX_CARDS)
+    yield from _between(f"{row} free", max(offer.free), 0, MAX_CARDS)
+    yield from _between(f"{row} asks", min(offer.asks), 0, MAX_MONEY)
+    yield from _price(f"{row} asks", max(offer.asks), worth.get(sites.get(offer.site, ""), 1))
+
+
+def _request(request: Request, slots: int, models: set[str], worth: dict[str, int]) -> Iterator[str]:
+    row = f"request {request.id}"
+    yield from _between(f"{row} id", request.id, 0, MAX_ID)
+    yield from _known(f"{row} currency", request.currency, worth)
+    yield from _between(f"{row} least", request.least, 1, MICRO)
+    if not request.alternatives:
+        yield f"{row} alternatives: there are none"
+    yield from _repeated(f"{row} alternative", (a.position for a in request.alternatives))
+    for alternative in request.alternatives:
+        name = f"{row} alternative {alternative.position}"
+        yield from _terms(name, alternative, slots, worth.get(request.currency, 1))
+        yield from _demands(name, alternative, models)
+
+
+def _terms(row: str, alternative: Alternative, slots: int, worth: int) -> Iterator[str]:
+    largest = MAX_CARDS if alternative.unit is Unit.CARDS else MAX_NP
+    yield from _between(f"{row} amount", alternative.amount, 1, largest)
+    yield from _price(f"{row} limit", alternative.limit, worth)
+    yield from _between(f"{row} duration", alternative.duration, 1, MAX_SLOTS)
+    yield from _between(f"{row} earliest", alternative.earliest, 0, slots)
+    yield from _between(f"{row} deadline", alternative.deadline, 0, slots)
+    if alternative.earliest >= alternative.deadline:
+        yield f"{row} deadline: the window from {alternative.earliest} to {alternative.deadline} is empty"
+
+
+def _demands(row: str, alternative: Alternative, models: set[str]) -> Iterator[str]:
+    for slug in alternative.models:
+        yield from _known(f"{row} models", slug, models)
+    yield from _repeated(f"{row} models", alternative.models)
+    yield from _repeated(f"{row} jurisdictions", alternative.jurisdictions)
+    yield from _repeated(f"{row} stacks", alternative.stacks)
+    if alternative.latency is not None:
+        yield from _between(f"{row} latency", alternative.latency.microseconds, 0, MAX_FACT)
+    yield from _optional(f"{row} memory", alternative.memory)
+    yield from _optional(f"{row} bandwidth", alternative.bandwidth)
+    yield from _optional(f"{row} renewable_share", alternative.renewable_share, MICRO)
+    yield from _optional(f"{row} carbon", alternative.carbon)
+    yield from _optional(f"{row} verification", alternative.verification)
+    yield from _optional(f"{row} notice", alternative.notice)
+
+
+def _between(field: str, value: int, lowest: int, highest: int) -> Iterator[str]:
+    if not lowest <= value <= highest:
+        yield f"{field}: {value} is not between {lowest} and {highest}"
+
+
+def _optional(field: str, value: int | None, highest: int = MAX_FACT) -> Iterator[str]:
+    if value is not None:
+        yield from _between(field, value, 0, highest)
+
+
+def _price(field: str, value: int, worth: int) -> Iterator[str]:
+    yield from _between(field, value, 0, MAX_MONEY)
+    if value * worth > MAX_PICO:
+        yield f"{field}: {value} converts to more than {MAX_PICO // MICRO} in the base currency"
+
+
+def _stated(field: str, value: str) -> Iterator[str]:
+    if not value:
+        yield f"{field}: is not stated"
+
+
+def _known(field: str, value: object, known: Iterable[object]) -> Iterator[str]:
+    if value not in known:
+        yield f"{field}: {value!r} is unknown"
+
+
+def _repeated(row: str, keys: Iterable[object]) -> Iterator[str]:
+    seen: set[object] = set()
+    for key in keys:
+        if key in seen:
+            yield f"{row} {key}: appears more than once"
+        seen.add(key)

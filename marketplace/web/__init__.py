@@ -1,0 +1,1 @@
+"""What every page shares: formats, charts drawn on the server, components, navigation."""

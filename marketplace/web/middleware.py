@@ -1,0 +1,57 @@
+"""Shows times in the reader's zone, and turns refusals into pages."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django_htmx.http import trigger_client_event
+
+from marketplace.errors import DomainError
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class ReaderZoneMiddleware:
+    """Activates the zone that the browser told us in the cookie ``zone``, else the organisation's."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = request.COOKIES.get("zone", "")
+        zone = zone_of(name) or zone_of(getattr(getattr(request, "organisation", None), "time_zone", ""))
+        with timezone.override(zone):
+            return self.get_response(request)
+
+
+class DomainErrorMiddleware:
+    """A refusal becomes a page that says what to do; to an htmx request it is a toast."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, DomainError):
+            return None
+        if getattr(request, "htmx", False):
+            response = HttpResponse(status=exception.status)
+            return trigger_client_event(response, "toast", {"text": exception.message, "tone": "harm"})
+        back = request.headers.get("Referer", "")
+        here = back.startswith(f"{request.scheme}://{request.get_host()}/")
+        context = {"error": exception, "back": back if here else ""}
+        return render(request, "refused.html", context, status=exception.status)
+
+
+def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
+    """The zone of that name, or None when there is none."""
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -1,0 +1,77 @@
+"""States as readers see them: one label and one tone for each, so that a word never changes colour."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+
+
+class State(NamedTuple):
+    """``tone`` is open, good, quiet, attention, harm, or a level (offered, sold, allocated, active)."""
+
+    label: str | Promise
+    tone: str
+
+
+LEVEL_NAMES: dict[str, str | Promise] = {
+    "installed": pgettext_lazy("level", "installed"),
+    "offered": pgettext_lazy("level", "offered"),
+    "sold": pgettext_lazy("level", "sold"),
+    "allocated": pgettext_lazy("level", "allocated"),
+    "active": pgettext_lazy("level", "active"),
+    "attention": pgettext_lazy("level", "needs attention"),
+    "harm": pgettext_lazy("level", "failed"),
+}
+
+STATES: dict[str, State] = {
+    "accepted": State(pgettext_lazy("state", "accepted"), "good"),
+    "active": State(pgettext_lazy("state", "active"), "active"),
+    "allocated": State(pgettext_lazy("state", "allocated"), "allocated"),
+    "approved": State(pgettext_lazy("state", "approved"), "good"),
+    "breached": State(pgettext_lazy("state", "breached"), "harm"),
+    "cancelled": State(pgettext_lazy("state", "cancelled"), "quiet"),
+    "closed": State(pgettext_lazy("state", "closed"), "quiet"),
+    "committed": State(pgettext_lazy("state", "committed"), "good"),
+    "completed": State(pgettext_lazy("state", "completed"), "good"),
+    "conflict": State(pgettext_lazy("state", "conflict"), "harm"),
+    "delivering": State(pgettext_lazy("state", "delivering"), "active"),
+    "disputed": State(pgettext_lazy("state", "disputed"), "attention"),
+    "draft": State(pgettext_lazy("state", "draft"), "quiet"),
+    "due": State(pgettext_lazy("state", "due"), "open"),
+    "ended": State(pgettext_lazy("state", "ended"), "quiet"),
+    "estimated": State(pgettext_lazy("state", "estimated"), "attention"),
+    "expired": State(pgettext_lazy("state", "expired"), "quiet"),
+    "failed": State(pgettext_lazy("state", "failed"), "harm"),
+    "finalised": State(pgettext_lazy("state", "finalised"), "good"),
+    "halted": State(pgettext_lazy("state", "halted"), "harm"),
+    "late": State(pgettext_lazy("state", "late"), "attention"),
+    "matched": State(pgettext_lazy("state", "matched"), "sold"),
+    "measured": State(pgettext_lazy("state", "measured"), "good"),
+    "offered": State(pgettext_lazy("state", "offered"), "offered"),
+    "offline": State(pgettext_lazy("state", "offline"), "harm"),
+    "online": State(pgettext_lazy("state", "online"), "good"),
+    "open": State(pgettext_lazy("state", "open"), "open"),
+    "overdue": State(pgettext_lazy("state", "overdue"), "harm"),
+    "paid": State(pgettext_lazy("state", "paid"), "good"),
+    "parked": State(pgettext_lazy("state", "parked"), "attention"),
+    "partly_matched": State(pgettext_lazy("state", "partly matched"), "attention"),
+    "pending": State(pgettext_lazy("state", "pending"), "open"),
+    "published": State(pgettext_lazy("state", "published"), "good"),
+    "rejected": State(pgettext_lazy("state", "rejected"), "harm"),
+    "running": State(pgettext_lazy("state", "running"), "open"),
+    "signed": State(pgettext_lazy("state", "signed"), "good"),
+    "sold": State(pgettext_lazy("state", "sold"), "sold"),
+    "suspended": State(pgettext_lazy("state", "suspended"), "attention"),
+    "terminated": State(pgettext_lazy("state", "terminated"), "quiet"),
+    "unmatched": State(pgettext_lazy("state", "unmatched"), "attention"),
+    "verified": State(pgettext_lazy("state", "verified"), "good"),
+    "withdrawn": State(pgettext_lazy("state", "withdrawn"), "quiet"),
+}
+
+
+def state_of(code: str) -> State:
+    """The state of a code, in whatever case it is stored; an unlisted one shows its own name."""
+    key = code.lower().replace("-", "_").replace(" ", "_")
+    return STATES.get(key) or State(code.replace("_", " ").lower(), "quiet")

@@ -1,0 +1,6 @@
+from django.urls import path
+
+from marketplace.web import views
+
+app_name = "web"
+urlpatterns = [path("styleguide/", views.styleguide, name="styleguide")]

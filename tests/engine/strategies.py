@@ -1,0 +1,193 @@
+"""Small random markets in which everything collides: few products, few slots, tight limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from marketplace.engine import (
+    MICRO,
+    Alternative,
+    Currency,
+    LatencyLimit,
+    Model,
+    Offer,
+    Precision,
+    Rate,
+    Request,
+    RoundTrip,
+    Site,
+    Snapshot,
+    Unit,
+    Workload,
+)
+from tests.engine.markets import alternative, market, offer, site
+
+STACKS = ("cann-8", "cuda-12")
+CODES = ("CNY", "CNY", "CNY", "USD", "XTS")
+SLUGS = ("fast", "fast", "fast", "slow", "slow", "unmeasured")
+
+
+@st.composite
+def snapshots(
+    draw: st.DrawFn, *, gangs_only: bool = False, all_or_nothing: bool = False, requests: int = 8
+) -> Snapshot:
+    slots = draw(st.integers(3, 7))
+    sites = [draw(_sites(identity)) for identity in range(1, draw(st.integers(1, 3)) + 1)]
+    sellers, buyers = draw(st.integers(1, 6)), draw(st.sampled_from([1, 3, 5, requests]))
+    offers = [draw(_offers(identity, len(sites), slots)) for identity in range(1, sellers + 1)]
+    asked = [
+        draw(_requests(identity, slots, gangs_only, all_or_nothing)) for identity in range(1, buyers + 1)
+    ]
+    return market(
+        offers,
+        asked,
+        sites=sites,
+        slots=slots,
+        models=(
+            Model("fast", 80, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)),
+            Model("slow", 40, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
+            Model("unmeasured", 80, (Precision.BF16,), ()),
+        ),
+        currencies=(
+            Currency("CNY", MICRO),
+            Currency("USD", 7_199_999),
+            Currency("XTS", draw(st.sampled_from([1, 333_333, 999_983, 10**9 + 7]))),
+        ),
+    )
+
+
+@st.composite
+def _sites(draw: st.DrawFn, identity: int) -> Site:
+    return site(
+        identity,
+        zone=draw(st.sampled_from(["north", "north", "north", "south"])),
+        currency=draw(st.sampled_from(CODES)),
+        jurisdiction=draw(st.sampled_from(["cn", "sg"])),
+        round_trips=draw(st.sampled_from([(), (RoundTrip("beijing", 5),), (RoundTrip("beijing", 50),)])),
+        bandwidth=draw(st.sampled_from([None, 1, 10])),
+        renewable_share=draw(st.sampled_from([None, 0, 500_000])),
+        carbon=draw(st.sampled_from([None, 0, 100])),
+        verification=draw(st.integers(0, 2)),
+    )
+
+
+@st.composite
+def _offers(draw: st.DrawFn, identity: int, sites: int, slots: int) -> Offer:
+    first = draw(st.sampled_from([0, 0, 0, 1, 2]))
+    length = slots - first - draw(st.sampled_from([0, 0, 0, min(1, slots - first - 1)]))
+    cards = st.sampled_from([0, 2, 4, 6, 6, 8, 8, 9, 12])
+    column = st.lists(cards, min_size=length, max_size=length)
+    asks = st.lists(st.sampled_from([0, 1, 3, 5, 7, 8, 9, 10, 12]), min_size=length, max_size=length)
+    return Offer(
+        id=identity,
+        site=draw(st.integers(1, sites)),
+        fabric=identity,
+        model=draw(st.sampled_from(SLUGS)),
+        stack=draw(st.sampled_from(STACKS)),
+        first_slot=first,
+        free=tuple(draw(column)),
+        asks=tuple(draw(asks)),
+        lot=draw(st.sampled_from([1, 1, 2, 3])),
+        minimum_duration=draw(st.sampled_from([1, 1, 2])),
+        notice=draw(st.sampled_from([0, 24])),
+        entered=identity,
+    )
+
+
+@st.composite
+def _requests(
+    draw: st.DrawFn, identity: int, slots: int, gangs_only: bool, all_or_nothing: bool
+) -> Request:
+    count = draw(st.sampled_from([1, 1, 2]))
+    return Request(
+        id=identity,
+        buyer=identity,
+        currency=draw(st.sampled_from(CODES)),
+        least=MICRO if all_or_nothing else draw(st.sampled_from([MICRO, 500_000, 1])),
+        entered=draw(st.integers(0, 2)),
+        alternatives=tuple(draw(_alternatives(position, slots, gangs_only)) for position in range(count)),
+    )
+
+
+@st.composite
+def _alternatives(draw: st.DrawFn, position: int, slots: int, gangs_only: bool) -> Alternative:
+    unit = draw(st.sampled_from(Unit))
+    earliest = draw(st.sampled_from([0, 0, 1, 2]))
+    duration = draw(st.integers(1, 3))
+
+    def rarely(value: Any, *, nothing: Any = None) -> Any:
+        return draw(st.sampled_from([nothing] * 12 + [value]))
+
+    return Alternative(
+        position=position,
+        unit=unit,
+        amount=draw(st.sampled_from([1, 2, 3, 4, 5, 6, 8, 11])) * (1 if unit is Unit.CARDS else 900_001),
+        limit=draw(st.sampled_from([0, 4, 6, 8, 9, 10, 11, 13, 20, 40])),
+        workload=draw(st.sampled_from([Workload.TRAINING] * 12 + [Workload.VISION])),
+        models=rarely(("fast", "unmeasured"), nothing=()),
+        careful=draw(st.booleans()),
+        gang=gangs_only or draw(st.booleans()),
+        precision=rarely(Precision.FP8),
+        memory=rarely(80),
+        earliest=earliest,
+        duration=duration,
+        deadline=draw(st.integers(min(earliest + max(duration - 1, 1), slots), slots)),
+        latency=rarely(LatencyLimit("beijing", 10)),
+        bandwidth=rarely(5),
+        jurisdictions=rarely(("cn",), nothing=()),
+        stacks=rarely(("cann-8",), nothing=()),
+        renewable_share=rarely(100_000),
+        carbon=rarely(50),
+        verification=rarely(1),
+        notice=rarely(24),
+    )
+
+
+@st.composite
+def crowds(draw: st.DrawFn, *, gangs_only: bool = False, partial: bool = True) -> Snapshot:
+    """Many buyers of two products who all have just enough: every price rise may hurt somebody."""
+    slots = draw(st.integers(2, 5))
+    ask = st.integers(3, 9)
+    offers = []
+    for identity in range(1, draw(st.integers(3, 6)) + 1):
+        asks = draw(st.lists(ask, min_size=slots, max_size=slots))
+        offers.append(
+            offer(
+                identity,
+                model=draw(st.sampled_from(["ascend-910b", "h800"])),
+                free=(draw(st.integers(2, 9)),) * slots,
+                asks=tuple(asks),
+                lot=draw(st.sampled_from([1, 1, 1, 2])),
+            )
+        )
+    asked = []
+    for identity in range(1, draw(st.integers(4, 12)) + 1):
+        duration = draw(st.integers(1, 2))
+        asked.append(
+            Request(
+                id=identity,
+                buyer=identity,
+                currency=draw(st.sampled_from(["CNY", "CNY", "USD"])),
+                least=draw(st.sampled_from([MICRO, MICRO, 300_000])) if partial else MICRO,
+                entered=identity,
+                alternatives=(
+                    alternative(
+                        amount=draw(st.integers(1, 5)),
+                        gang=gangs_only or draw(st.sampled_from([False, False, True])),
+                        duration=duration,
+                        earliest=draw(st.integers(0, slots - duration)),
+                        deadline=slots,
+                    ),
+                ),
+            )
+        )
+    tight = [replace(each, alternatives=(_tight(draw, each),)) for each in asked]
+    return market(offers, tight, slots=slots)
+
+
+def _tight(draw: st.DrawFn, request: Request) -> Alternative:
+    limits = {"CNY": st.integers(4, 10), "USD": st.just(1)}
+    return replace(request.alternatives[0], limit=draw(limits[request.currency]))

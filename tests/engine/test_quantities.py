@@ -1,0 +1,162 @@
+"""Lots, gangs, splits, partial fills and normalised amounts."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketplace.engine import MICRO, Outcome, Result, Snapshot, Unit, clear, verify
+from tests.engine.markets import alternative, market, money, offer, request, site
+
+
+def sold(snapshot: Snapshot) -> dict[int, int]:
+    """Cards by offer, of a result that was verified."""
+    result = clear(snapshot)
+    verify(snapshot, result)
+    return {each.offer: each.cards for each in result.placements}
+
+
+def outcome(result: Result) -> Outcome:
+    return result.explanations[0].outcome
+
+
+def test_cards_are_sold_in_whole_lots() -> None:
+    assert sold(market([offer(lot=4)], [request(amount=5, limit=20)])) == {1: 8}
+
+
+@pytest.mark.parametrize(("limit", "cards"), [(16, {1: 8}), (15.99, {})])
+def test_the_rest_of_a_lot_is_paid_out_of_the_limit_for_what_was_asked(
+    limit: float, cards: dict[int, int]
+) -> None:
+    """Eight cards at 10 are 80 an hour; five cards are worth that at 16 each, and not below."""
+    assert sold(market([offer(lot=4, ask=10)], [request(amount=5, limit=limit)])) == cards
+
+
+def test_a_gang_needs_one_offer_with_all_cards() -> None:
+    offers = [offer(1, cards=4), offer(2, cards=4)]
+    assert sold(market(offers, [request(amount=8, gang=True)])) == {}
+    assert sold(market(offers, [request(amount=8, gang=False)])) == {1: 4, 2: 4}
+
+
+def test_a_gang_passes_by_a_cheaper_offer_that_is_too_small() -> None:
+    offers = [offer(1, cards=7, ask=5), offer(2, cards=8, ask=15)]
+    assert sold(market(offers, [request(amount=8)])) == {2: 8}
+
+
+def test_a_split_is_filled_from_the_cheapest_upwards() -> None:
+    offers = [offer(1, cards=8, ask=12), offer(2, cards=5, ask=10), offer(3, cards=2, ask=11)]
+    assert sold(market(offers, [request(amount=8, gang=False)])) == {1: 1, 2: 5, 3: 2}
+
+
+def test_all_cards_of_a_split_pay_the_dearest_ask_among_them() -> None:
+    """Four at 10 and four at 12 are 96 an hour: within eight at 12, but not at 11.99."""
+    offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=12)]
+    assert sold(market(offers, [request(amount=8, gang=False, limit=12)])) == {1: 4, 2: 4}
+    assert sold(market(offers, [request(amount=8, gang=False, limit=11.99)])) == {}
+
+
+def test_a_split_over_two_products_pays_each_its_own_price() -> None:
+    offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=12, model="h800")]
+    result = clear(market(offers, [request(amount=8, gang=False, limit=12)]))
+    assert {(row.model, row.price) for row in result.prices} == {
+        ("ascend-910b", money(10)),
+        ("h800", money(12)),
+    }
+
+
+def test_the_parts_of_a_split_run_in_the_same_slots() -> None:
+    """Each offer has its own cheap hours; the parts meet where both are free."""
+    early = offer(1, cards=4, hours=10)
+    late = offer(2, cards=4, hours=18, first_slot=6)
+    result = clear(market([early, late], [request(amount=8, gang=False, duration=4)]))
+    assert {each.first_slot for each in result.placements} == {6}
+
+
+def test_a_split_gives_back_lots_that_a_bigger_lot_made_idle() -> None:
+    """Two single cards at 10, then a lot of eight at 11: the lot alone is enough for five."""
+    offers = [offer(1, cards=2, ask=10), offer(2, cards=8, ask=11, lot=8)]
+    assert sold(market(offers, [request(amount=5, gang=False, limit=30)])) == {2: 8}
+
+
+def test_a_gang_takes_what_there_is_if_a_part_is_enough() -> None:
+    asked = request(amount=8, least=500_000)
+    snapshot = market([offer(1, cards=6)], [asked])
+    assert sold(snapshot) == {1: 6}
+    assert outcome(clear(snapshot)) is Outcome.PARTLY
+
+
+def test_less_than_the_least_is_not_sold() -> None:
+    assert sold(market([offer(1, cards=3)], [request(amount=8, least=500_000)])) == {}
+    assert sold(market([offer(1, cards=4)], [request(amount=8, least=500_000)])) == {1: 4}
+
+
+def test_a_fuller_fill_goes_before_a_cheaper_one() -> None:
+    offers = [offer(1, cards=4, ask=1), offer(2, cards=8, ask=19)]
+    assert sold(market(offers, [request(amount=8, least=500_000)])) == {2: 8}
+
+
+def test_a_split_is_cut_where_it_would_leave_the_limit() -> None:
+    """The fifth card would raise the price of all to 19, over the limit of 15."""
+    offers = [offer(1, cards=4, ask=10), offer(2, cards=8, ask=19)]
+    assert sold(market(offers, [request(amount=8, gang=False, limit=15, least=500_000)])) == {1: 4}
+
+
+def test_normalised_work_becomes_cards_at_the_point_rate() -> None:
+    """6.4 nP are eight cards of 0.8 nP, or four of 2 nP (3.2 rounded up)."""
+    asked = request(unit=Unit.NP, amount=6_400_000, limit=100)
+    assert sold(market([offer(cards=16)], [asked])) == {1: 8}
+    assert sold(market([offer(cards=16, model="h800")], [asked])) == {1: 4}
+
+
+def test_a_careful_buyer_counts_at_the_lower_bound() -> None:
+    """6.4 nP are eleven cards of at least 0.6 nP."""
+    asked = request(unit=Unit.NP, amount=6_400_000, limit=100, careful=True)
+    assert sold(market([offer(cards=16)], [asked])) == {1: 11}
+
+
+@pytest.mark.parametrize(("limit", "matched"), [(12.5, True), (12.49, False)])
+def test_the_limit_of_normalised_work_is_per_unit_asked_for(limit: float, matched: bool) -> None:
+    """Four H800 at 20 are 80 an hour for 6.4 nP, though they could do eight: 12.5 per nP."""
+    asked = request(unit=Unit.NP, amount=6_400_000, limit=limit)
+    snapshot = market([offer(ask=20, model="h800")], [asked])
+    assert bool(sold(snapshot)) is matched
+
+
+def test_cheap_cards_may_be_dear_work() -> None:
+    """910B at 10 is 12.5 per nP; H800 at 20 is 10 per nP and is taken."""
+    offers = [offer(1, cards=40, ask=10), offer(2, cards=40, ask=20, model="h800")]
+    asked = request(unit=Unit.NP, amount=8_000_000, limit=30, gang=False)
+    assert sold(market(offers, [asked])) == {2: 4}
+
+
+def test_cards_that_come_and_go_are_sold_only_where_they_stay() -> None:
+    free = (8, 8, 8, 0, 8, 8, 8, 8, *([0] * 16))
+    result = clear(market([offer(free=free)], [request(duration=4)]))
+    assert [each.first_slot for each in result.placements] == [4]
+
+
+def test_two_requests_share_an_offer_until_it_is_empty() -> None:
+    asked = [request(n, amount=4, duration=24) for n in (1, 2, 3)]
+    result = clear(market([offer(cards=8)], asked))
+    assert [each.request for each in result.placements] == [1, 2]
+    assert (result.offers[0].free, result.offers[0].sold) == (8 * 24, 8 * 24)
+
+
+def test_an_alternative_that_fills_everything_goes_before_one_that_fills_a_part() -> None:
+    asked = request(
+        1,
+        alternative(0, models=("ascend-910b",), amount=8, limit=100),
+        alternative(1, models=("h800",), amount=8, limit=20),
+        least=100_000,
+    )
+    snapshot = market([offer(1, cards=4, ask=1), offer(2, ask=19, model="h800")], [asked])
+    assert sold(snapshot) == {2: 8}
+
+
+def test_a_split_crosses_sites_and_zones() -> None:
+    offers = [offer(1, cards=4), offer(2, cards=4, site=2)]
+    snapshot = market(
+        offers,
+        [request(amount=8, gang=False, least=MICRO)],
+        sites=[site(1), site(2, zone="cn-east")],
+    )
+    assert sold(snapshot) == {1: 4, 2: 4}

@@ -1,0 +1,70 @@
+"""What the programs of the demo, and the commands beside it, find in their environment."""
+
+import os
+import secrets
+from pathlib import Path
+
+from workbench.clock import MarketClock
+from workbench.databases import Databases
+from workbench.files import write_private
+
+LOCAL = "127.0.0.1,localhost"
+
+
+def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        **_common(databases),
+        **clock.environment(),
+        "SECRET_KEY": os.environ.get("SECRET_KEY") or secret_key(data / "secret-key"),
+        "DEBUG": "0",
+        "CARDHOUR_DEMO": "1",
+        "ALLOWED_HOSTS": LOCAL,
+        "CARDHOUR_BASE_URL": base_url,
+    }
+
+
+def test_environment(databases: Databases) -> dict[str, str]:
+    return {
+        **os.environ,
+        **_common(databases),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "DEBUG": "0",
+        "ALLOWED_HOSTS": f"{LOCAL},testserver",
+        "CARDHOUR_BASE_URL": "http://testserver",
+    }
+
+
+def production_environment(databases: Databases) -> dict[str, str]:
+    """As on a server, for `manage.py check --deploy`."""
+    return {
+        **os.environ,
+        **_common(databases),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "DEBUG": "0",
+        "ALLOWED_HOSTS": "cardhour.example",
+        "CARDHOUR_BASE_URL": "https://cardhour.example",
+    }
+
+
+def _common(databases: Databases) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "marketplace.settings",
+        "DATABASE_URL": databases.database_url,
+        "REDIS_URL": databases.redis_url,
+        "PYTHONUNBUFFERED": "1",
+        # A proxy must not be asked for the programs beside us.
+        "NO_PROXY": _with_local("NO_PROXY"),
+        "no_proxy": _with_local("no_proxy"),
+    }
+
+
+def _with_local(variable: str) -> str:
+    return ",".join(part for part in (os.environ.get(variable), LOCAL) if part)
+
+
+def secret_key(file: Path) -> str:
+    """Made once, so that sessions survive a restart."""
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(50))
+    return file.read_text().strip()
