@@ -1,4 +1,4 @@
-"""Puts ``viewer``, ``organisation`` and ``organisations`` on every request."""
+"""Puts ``viewer`` and ``organisation`` on every request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ class OrganisationMiddleware:
         # Nothing is read before somebody asks: a health probe or a static file costs no query.
         request.viewer = cast("Viewer", SimpleLazyObject(lambda: _viewer(request)))
         request.organisation = cast("Organisation", SimpleLazyObject(lambda: _organisation(request)))
-        request.organisations = cast("list[Organisation]", SimpleLazyObject(lambda: _organisations(request)))
         return self.get_response(request)
 
 
@@ -37,7 +36,7 @@ def _viewer(request: PageRequest) -> Viewer:
     return viewer_of_user(user)
 
 
-def _organisations(request: PageRequest) -> list[Organisation]:
+def _mine(request: PageRequest) -> list[Organisation]:
     """Those that the user is a member of, oldest membership first."""
     if not isinstance(request.user, User):
         return []
@@ -47,6 +46,6 @@ def _organisations(request: PageRequest) -> list[Organisation]:
 
 def _organisation(request: PageRequest) -> Organisation | None:
     """The organisation that the user works for now: the one chosen last, or the first."""
-    mine = _organisations(request)
+    mine = _mine(request)
     chosen = request.session.get(SESSION_KEY) if mine else None
     return next((o for o in mine if o.pk == chosen), mine[0] if mine else None)

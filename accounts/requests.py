@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
@@ -17,4 +15,3 @@ class PageRequest(HttpRequest):
     user: User | AnonymousUser
     viewer: Viewer
     organisation: Organisation | None
-    organisations: Sequence[Organisation]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db.models import Q, QuerySet
 
 from accounts.actors import Capability, Viewer
@@ -19,8 +21,8 @@ def members_for(viewer: Viewer) -> QuerySet[Membership]:
 
 
 def tokens_for(viewer: Viewer) -> QuerySet[ApiToken]:
-    """What administrators see of their organisation's tokens; never a secret, for none is kept."""
-    found = ApiToken.objects.filter(_within(viewer, "organisation", Capability.ADMINISTER))
+    """Every member sees which tokens there are; nobody sees a secret, for none is kept."""
+    found = ApiToken.objects.filter(_within(viewer, "organisation", Capability.READ))
     return found.select_related("organisation", "created_by")
 
 
@@ -34,6 +36,22 @@ def audit_seals_for(viewer: Viewer) -> QuerySet[AuditSeal]:
     """The links of the chain, for everyone who may read anything: digests tell nothing of the events."""
     may_read = viewer.sees_everything or viewer.organisations_with(Capability.READ)
     return AuditSeal.objects.all() if may_read else AuditSeal.objects.none()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """How far the audit chain reaches: its length, its last digest, and what waits to be sealed."""
+
+    links: int
+    last: AuditSeal | None
+    unsealed: int
+
+
+def chain_state() -> ChainState:
+    """The same for everybody: it says how much happened and nothing of what."""
+    last = AuditSeal.objects.order_by("-position").first()
+    unsealed = AuditEvent.objects.filter(seal=None, pk__gt=last.event_id if last else 0).count()
+    return ChainState(links=last.position if last else 0, last=last, unsealed=unsealed)
 
 
 def _within(viewer: Viewer, field: str, capability: Capability) -> Q:

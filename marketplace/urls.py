@@ -1,3 +1,21 @@
-from django.urls import URLPattern, URLResolver
+"""Every address. The pages of a slice are in its ``urls.py``, its part of the API in ``api_urls.py``."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from marketplace.api.documentation import explain_problem
+from marketplace.observability.health import healthz, readyz
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/", include("marketplace.api.urls")),
+    path("problems/<slug:code>", explain_problem, name="problem"),
+    path("", include("accounts.urls")),
+    path("", include("marketplace.web.urls")),
+]
+
+handler500 = "marketplace.api.problems.server_error"

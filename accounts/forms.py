@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import zoneinfo
+from datetime import timedelta
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Organisation, Role, Scope
+
+NEVER = ""
+
+
+class OrganisationForm(forms.Form):
+    kind = forms.ChoiceField(
+        label=_("What it does here"),
+        choices=[
+            (Organisation.Kind.BUYER, _("It needs compute (buyer)")),
+            (Organisation.Kind.OWNER, _("It has compute to sell (owner)")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    name_en = forms.CharField(label=_("Name in English"), max_length=120)
+    name_zh = forms.CharField(label=_("Name in Chinese"), max_length=120)
+    jurisdiction = forms.RegexField(
+        label=_("Jurisdiction"),
+        regex=r"^[A-Z]{2,3}$",
+        help_text=_("Two letters, for example CN."),
+        error_messages={"invalid": _("Two or three capital letters, for example CN.")},
+    )
+    time_zone = forms.ChoiceField(label=_("Time zone"))
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        zones = sorted(zoneinfo.available_timezones())
+        self.fields["time_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
+        self.fields["time_zone"].initial = "Asia/Shanghai"
+
+
+class InvitationForm(forms.Form):
+    email = forms.EmailField(label=_("Email"))
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.VIEWER)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("What it is for"), max_length=80, help_text=_("For example: agent of the site in Wuhu")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=_("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.TypedChoiceField(
+        label=_("How long it works"),
+        choices=[
+            ("30", _("30 days")),
+            ("90", _("90 days")),
+            ("365", _("1 year")),
+            (NEVER, _("Until revoked")),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        initial="365",
+    )
+
+    def lifetime(self) -> timedelta | None:
+        days: int | None = self.cleaned_data["days"]
+        return None if days is None else timedelta(days=days)

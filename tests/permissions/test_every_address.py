@@ -1,0 +1,107 @@
+"""Asks every address as everybody and compares with the table; see ``tests.permissions.table``."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from rest_framework.renderers import JSONRenderer
+
+from accounts.models import Organisation
+from tests.cast import Cast, bearer
+from tests.permissions.addresses import our_names
+from tests.permissions.table import ACTORS, FURTHER_ACTORS, Row, all_rows
+
+ROWS = all_rows()
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def test_every_address_has_a_row_and_every_row_an_address() -> None:
+    named = {row.name for row in ROWS}
+
+    assert our_names() - named == set(), "no row in tests/permissions/rows/ for these addresses"
+    assert named - our_names() == set(), "these rows name no address"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_table_is_whole(row: Row) -> None:
+    assert set(ACTORS) <= set(row.expected) <= {*ACTORS, *FURTHER_ACTORS}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_the_answers_are_those_of_the_table(row: Row, cast: Cast, now: datetime) -> None:
+    kwargs = row.given(cast)
+    body = row.body(cast) if callable(row.body) else row.body
+    clients = {actor: _client(actor, row, cast) for actor in row.expected}
+
+    answers = {actor: _ask(client, row.method, row, kwargs, body) for actor, client in clients.items()}
+
+    assert {actor: answer.status_code for actor, answer in answers.items()} == dict(row.expected)
+    if kwargs and not row.public and row.expected["anonymous"] != 200:
+        assert row.expected["stranger"] == 404, "a stranger must not learn that the object exists"
+    if answers["anonymous"].status_code == 302:
+        assert "/accounts/login/" in answers["anonymous"]["Location"]
+
+
+def _by_name() -> dict[str, list[Row]]:
+    rows = defaultdict(list)
+    for row in ROWS:
+        rows[row.name].append(row)
+    return rows
+
+
+@pytest.mark.parametrize("name", sorted(_by_name()))
+def test_methods_without_a_row_are_refused(name: str, cast: Cast, now: datetime) -> None:
+    rows = _by_name()[name]
+    kwargs = rows[0].given(cast)
+    client = _client("admin", rows[0], cast)
+
+    unnamed = [method for method in METHODS if method not in {row.method for row in rows}]
+    answers = {method: _ask(client, method, rows[0], kwargs, None).status_code for method in unnamed}
+
+    # 403 and 404: refused before the method was looked at.
+    assert {m: s for m, s in answers.items() if s not in {403, 404, 405}} == {}
+
+
+def _ask(client: Client, method: str, row: Row, kwargs: Any, body: Any) -> HttpResponse:
+    path = reverse(row.name, kwargs=kwargs) + (f"?{row.query}" if row.query else "")
+    is_api = path.startswith("/api/")
+    headers = {"Idempotency-Key": str(uuid.uuid4())} if is_api and method == "POST" else {}
+    with transaction.atomic():
+        if is_api and method != "GET":
+            answer = client.generic(method, path, _json(body), "application/json", headers=headers)
+        else:
+            answer = getattr(client, method.lower())(path, body, headers=headers)
+        transaction.set_rollback(True)
+    return answer
+
+
+def _json(body: Any) -> bytes:
+    return JSONRenderer().render({} if body is None else body)
+
+
+def _client(actor: str, row: Row, cast: Cast) -> Client:
+    ours: Organisation = getattr(cast, row.of)
+    if actor.startswith("token_"):
+        return Client(raise_request_exception=False, headers=bearer(_secret(actor, ours, row, cast)))
+    client = Client(raise_request_exception=False)
+    if actor == "counterparty":
+        client.force_login(cast.buyer_admin if row.of == "owner" else cast.owner_admin)
+    elif actor != "anonymous":
+        own = actor in {"stranger", "auditor", "operator"}
+        client.force_login(getattr(cast, actor if own else f"{row.of}_{actor}"))
+    return client
+
+
+def _secret(actor: str, ours: Organisation, row: Row, cast: Cast) -> str:
+    if actor == "token_stranger":
+        other = cast.other_owner if row.of == "owner" else cast.other_buyer
+        return cast.token(other, "read", "trade", "agent")
+    return cast.token(ours, actor.removeprefix("token_"))
