@@ -23,6 +23,19 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+# The life of a delivery. What is not named here is refused, by the services and by the database.
+ALLOWED_STEPS = (
+    (DeliveryState.SCHEDULED, DeliveryState.PROVISIONING),
+    (DeliveryState.PROVISIONING, DeliveryState.ACCEPTING),
+    (DeliveryState.ACCEPTING, DeliveryState.ACTIVE),
+    (DeliveryState.ACTIVE, DeliveryState.ENDED),
+    (DeliveryState.SCHEDULED, DeliveryState.FAILED),
+    (DeliveryState.PROVISIONING, DeliveryState.FAILED),
+    (DeliveryState.ACCEPTING, DeliveryState.FAILED),
+    (DeliveryState.ACTIVE, DeliveryState.FAILED),
+)
+
+
 class Delivery(models.Model):
     """The delivery of one agreement by the agent of one site.
 
@@ -45,31 +58,53 @@ class Delivery(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="delivery_not_empty"),
             models.CheckConstraint(
-                condition=~Q(state__in=["active", "ended"]) | Q(active_from__isnull=False, acceptance__isnull=False),
+                condition=~Q(state__in=["active", "ended"])
+                | Q(active_from__isnull=False, acceptance__isnull=False),
                 name="delivery_active_after_acceptance",
             ),
             models.CheckConstraint(
                 condition=~Q(state="ended") | Q(active_until__isnull=False), name="delivery_end_is_known"
             ),
-            models.CheckConstraint(condition=~Q(state="failed") | ~Q(failure=""), name="delivery_failure_says_why"),
+            models.CheckConstraint(
+                condition=~Q(state="failed") | ~Q(failure=""), name="delivery_failure_says_why"
+            ),
             models.CheckConstraint(
                 condition=Q(active_from__isnull=True)
                 | Q(active_from__gte=F("starts_at"), active_from__lte=F("ends_at")),
                 name="delivery_active_inside_window",
+            ),
+            models.CheckConstraint(
+                condition=Q(active_until__isnull=True)
+                | Q(
+                    active_from__isnull=False,
+                    active_until__gte=F("active_from"),
+                    active_until__lte=F("ends_at"),
+                ),
+                name="delivery_active_until_inside_window",
             ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["site", "state", "starts_at"]),
             models.Index(fields=["state", "ends_at"]),
         ]
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers: ClassVar = [
+            pgtrigger.FSM(
+                name="steps",
+                field="state",
+                transitions=[(before.value, after.value) for before, after in ALLOWED_STEPS],
+            ),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"D{self.pk}"
 
 
 class DeliveryTransition(models.Model):
-    """One step in the life of a delivery. The same step is recorded once."""
+    """One step in the life of a delivery. The same step is recorded once.
+
+    Without a token it is the exchange that took the step.
+    """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="transitions")
     from_state = models.CharField(max_length=12, choices=DeliveryState)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -19,6 +21,10 @@ from marketplace.catalogue.models import (
     WorkloadClass,
 )
 from marketplace.engine.snapshot import Unit
+
+# A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
+LARGEST_AMOUNT = Decimal(1_000_000)
+HIGHEST_LIMIT = Decimal(100_000)
 
 
 class ComputeRequest(models.Model):
@@ -46,12 +52,21 @@ class ComputeRequest(models.Model):
             models.CheckConstraint(
                 condition=Q(least_share__gt=0, least_share__lte=1), name="request_least_share"
             ),
-            models.CheckConstraint(condition=Q(state__in=["open", "matched", "expired", "withdrawn"]),
-                                   name="request_state"),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "matched", "expired", "withdrawn"]), name="request_state"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["state", "id"]),
             models.Index(fields=["organisation", "-id"]),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.FSM(
+                name="open_once",
+                field="state",
+                transitions=[("open", "matched"), ("open", "expired"), ("open", "withdrawn")],
+            ),
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:
@@ -102,8 +117,21 @@ class Alternative(models.Model):
             models.UniqueConstraint(fields=["request", "position"], name="alternative_position_once"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="alternative_amount_positive"),
             models.CheckConstraint(
-                condition=Q(limit__gt=0, budget__isnull=True) | Q(limit__isnull=True, budget__gt=0),
+                condition=Q(amount__lte=LARGEST_AMOUNT), name="alternative_amount_at_most"
+            ),
+            models.CheckConstraint(
+                # A comparison with NULL is not false, and would pass: so each case says what is there.
+                condition=Q(limit__isnull=False, limit__gt=0, budget__isnull=True)
+                | Q(limit__isnull=True, budget__isnull=False, budget__gt=0),
                 name="alternative_limit_or_budget",
+            ),
+            models.CheckConstraint(
+                condition=Q(limit__isnull=True) | Q(limit__lte=HIGHEST_LIMIT),
+                name="alternative_limit_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(budget__isnull=True) | Q(budget__lte=F("amount") * F("hours") * HIGHEST_LIMIT),
+                name="alternative_budget_at_most",
             ),
             models.CheckConstraint(condition=Q(hours__gt=0), name="alternative_hours_positive"),
             models.CheckConstraint(
@@ -111,7 +139,7 @@ class Alternative(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(near__isnull=True, round_trip_ms__isnull=True)
-                | Q(near__isnull=False, round_trip_ms__gt=0),
+                | Q(near__isnull=False, round_trip_ms__isnull=False, round_trip_ms__gt=0),
                 name="alternative_latency_names_a_place",
             ),
             models.CheckConstraint(

@@ -17,6 +17,10 @@ from accounts.models import Organisation, User
 from marketplace.catalogue.models import AcceleratorModel, BilingualName, CurrencyCode, Region, SoftwareStack
 from marketplace.supply import triggers
 
+# A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
+MOST_CARDS = 1_000_000
+HIGHEST_PRICE = Decimal(100_000)
+
 
 class VerificationLevel(models.IntegerChoices):
     DECLARED = 0, _("Declared by the owner")
@@ -66,7 +70,10 @@ class Fleet(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(cards__gt=0) & Q(node_size__gt=0), name="fleet_cards_positive"),
+            models.CheckConstraint(
+                condition=Q(cards__gt=0) & Q(node_size__gt=0), name="fleet_cards_positive"
+            ),
+            models.CheckConstraint(condition=Q(cards__lte=MOST_CARDS), name="fleet_cards_at_most"),
             models.CheckConstraint(condition=Q(node_size__lte=F("cards")), name="fleet_node_fits_in_fleet"),
         ]
         triggers: ClassVar = [triggers.FLEET_KEEPS_WHAT_IT_OFFERS]
@@ -97,17 +104,28 @@ class Offer(models.Model):
     notice_minutes = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     entered_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="open", withdrawn_at__isnull=True)
+                | Q(state="withdrawn", withdrawn_at__isnull=False),
+                name="offer_withdrawal_has_a_time",
+            ),
             models.CheckConstraint(condition=Q(cards__gt=0), name="offer_cards_positive"),
             models.CheckConstraint(condition=Q(lot__gt=0) & Q(lot__lte=F("cards")), name="offer_lot_fits"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="offer_window_not_empty"),
             models.CheckConstraint(condition=Q(minimum_hours__gt=0), name="offer_minimum_positive"),
         ]
         indexes: ClassVar = [models.Index(fields=["state", "ends_at"])]
-        triggers: ClassVar = [triggers.OFFER_IS_WELL_FORMED, triggers.OFFER_FITS_THE_FLEET, triggers.OFFER_STAYS]
+        triggers: ClassVar = [
+            triggers.OFFER_IS_WELL_FORMED,
+            triggers.OFFER_FITS_THE_FLEET,
+            triggers.OFFER_STAYS,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"O{self.pk}"

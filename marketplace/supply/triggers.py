@@ -14,8 +14,9 @@ OFFER_IS_WELL_FORMED = pgtrigger.Trigger(
             RAISE EXCEPTION 'offer window % to % is not made of whole UTC hours', NEW.starts_at, NEW.ends_at
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_window_whole_hours';
         END IF;
-        IF cardinality(NEW.asks) NOT IN (1, hours) OR 0 >= ANY (NEW.asks) THEN
-            RAISE EXCEPTION 'an offer of % hours needs 1 or % positive asks', hours, hours
+        IF cardinality(NEW.asks) NOT IN (1, hours) OR 0 >= ANY (NEW.asks) OR 100000 < ANY (NEW.asks)
+            OR array_position(NEW.asks, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'an offer of % hours needs 1 or % asks, above 0 and up to 100000', hours, hours
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_asks';
         END IF;
         SELECT zone.currency INTO STRICT zone_currency
@@ -32,40 +33,59 @@ OFFER_IS_WELL_FORMED = pgtrigger.Trigger(
     """,
 )
 
+# Changes of the number of cards that a fleet owes to its offers: all cards of open ones over their
+# window, and of withdrawn ones the cards they sold, in the hours in which they sold them.
+CHANGES_OF_LISTED_CARDS = """
+    SELECT starts_at AS at, cards AS change FROM supply_offer
+        WHERE fleet_id = {fleet} AND state = 'open' AND starts_at < {until} AND ends_at > {since}
+    UNION ALL
+    SELECT ends_at, -cards FROM supply_offer
+        WHERE fleet_id = {fleet} AND state = 'open' AND starts_at < {until} AND ends_at > {since}
+    UNION ALL
+    SELECT hour.slot + step.after, hour.cards_sold * step.sign
+        FROM supply_offer withdrawn
+        JOIN supply_offerhour hour ON hour.offer_id = withdrawn.id
+        CROSS JOIN (VALUES (interval '0', 1), (interval '1 hour', -1)) AS step (after, sign)
+        WHERE withdrawn.fleet_id = {fleet} AND withdrawn.state = 'withdrawn'
+        AND hour.slot >= {since} AND hour.slot < {until}
+"""
+MOST_LISTED_CARDS = f"""
+    SELECT coalesce(max(total), 0) FROM (
+        SELECT sum(change) OVER (ORDER BY at, change) AS total FROM ({CHANGES_OF_LISTED_CARDS}) AS changes
+    ) AS totals
+"""  # noqa: S608 (constants of this module)
+
+LISTED_IN_WINDOW = MOST_LISTED_CARDS.format(fleet="NEW.fleet_id", since="NEW.starts_at", until="NEW.ends_at")
+LISTED_EVER = MOST_LISTED_CARDS.format(fleet="NEW.id", since="'-infinity'", until="'infinity'")
+
 # The fleet's row is locked first, so that two offers of one fleet are checked one after the other.
 OFFER_FITS_THE_FLEET = pgtrigger.Trigger(
     name="fits_the_fleet",
     when=pgtrigger.After,
     operation=pgtrigger.Insert | pgtrigger.Update,
     declare=[("installed", "integer"), ("listed", "bigint")],
-    func="""
+    func=f"""
         SELECT cards INTO STRICT installed FROM supply_fleet WHERE id = NEW.fleet_id FOR NO KEY UPDATE;
-        SELECT coalesce(max(total), 0) INTO listed FROM (
-            SELECT sum(change) OVER (ORDER BY at, change) AS total FROM (
-                SELECT starts_at AS at, cards AS change FROM supply_offer
-                    WHERE fleet_id = NEW.fleet_id AND state = 'open'
-                    AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at
-                UNION ALL
-                SELECT ends_at, -cards FROM supply_offer
-                    WHERE fleet_id = NEW.fleet_id AND state = 'open'
-                    AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at
-            ) AS changes
-        ) AS totals;
+        listed := ({LISTED_IN_WINDOW});
         IF listed > installed THEN
             RAISE EXCEPTION 'fleet % has % cards, its offers would list %', NEW.fleet_id, installed, listed
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offers_fit_the_fleet';
         END IF;
         RETURN NULL;
-    """,
+    """,  # noqa: S608 (constants of this module)
 )
 
-# What was sold stays sold: fleet and currency never change, the window never loses a sold hour, and
-# the number of cards goes through the check of the sold hours.
+# What was sold stays sold: fleet and currency never change, the window never loses a sold hour, the
+# number of cards goes through the check of the sold hours, and a withdrawn offer is not changed again.
 OFFER_STAYS = pgtrigger.Trigger(
     name="stays",
     when=pgtrigger.After,
     operation=pgtrigger.Update,
     func="""
+        IF OLD.state = 'withdrawn' THEN
+            RAISE EXCEPTION 'offer % is withdrawn and cannot change', NEW.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_stays';
+        END IF;
         IF NEW.fleet_id <> OLD.fleet_id OR NEW.currency <> OLD.currency THEN
             RAISE EXCEPTION 'the fleet and the currency of offer % cannot change', NEW.id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_stays';
@@ -85,17 +105,10 @@ OFFER_STAYS = pgtrigger.Trigger(
 FLEET_KEEPS_WHAT_IT_OFFERS = pgtrigger.Trigger(
     name="keeps_what_it_offers",
     when=pgtrigger.Before,
-    operation=pgtrigger.UpdateOf("cards"),
+    operation=pgtrigger.UpdateOf("cards"),  # type: ignore[no-untyped-call]
     declare=[("listed", "bigint")],
-    func="""
-        SELECT coalesce(max(total), 0) INTO listed FROM (
-            SELECT sum(change) OVER (ORDER BY at, change) AS total FROM (
-                SELECT starts_at AS at, cards AS change FROM supply_offer
-                    WHERE fleet_id = NEW.id AND state = 'open'
-                UNION ALL
-                SELECT ends_at, -cards FROM supply_offer WHERE fleet_id = NEW.id AND state = 'open'
-            ) AS changes
-        ) AS totals;
+    func=f"""
+        listed := ({LISTED_EVER});
         IF listed > NEW.cards THEN
             RAISE EXCEPTION 'fleet % lists % cards, it cannot shrink to %', NEW.id, listed, NEW.cards
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offers_fit_the_fleet';

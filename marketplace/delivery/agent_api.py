@@ -1,0 +1,100 @@
+"""The API of the agents at the sites: what is to be done now, and what was done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actors import Capability, Viewer
+from marketplace.api.pagination import Cursor
+from marketplace.api.problems import not_found, problem_of
+from marketplace.api.views import DomainListView, DomainView
+from marketplace.delivery.models import Delivery
+from marketplace.delivery.selectors import DUE_WITHIN, deliveries_of_agent, due
+from marketplace.delivery.serializers import (
+    AgentDeliverySerializer,
+    AgentPageSerializer,
+    AgentQuery,
+    StepForm,
+    StepResultsSerializer,
+    StepsForm,
+    TransitionSerializer,
+    step_of,
+)
+from marketplace.delivery.services import schedule_new, take_step
+from marketplace.errors import DomainError, NotAllowed
+
+
+class OldestFirst(Cursor):
+    ordering = "pk"
+
+
+def require_agent(viewer: Viewer) -> None:
+    if not viewer.organisations_with(Capability.DELIVER):
+        raise NotAllowed("This is for the agents of sites. Use a token with the scope “agent”.")
+
+
+@extend_schema(parameters=[AgentQuery], responses={200: AgentPageSerializer})
+class AgentDeliveries(DomainListView[Delivery]):
+    """What the agent has to look after: begun, or beginning within the hour, and not over.
+
+    ``market_time`` and ``clock_speed`` are the market's clock: in production the wall clock.
+    """
+
+    serializer_class = AgentDeliverySerializer
+    pagination_class = OldestFirst
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        require_agent(self.viewer)
+        schedule_new(now=self.now, only_newest=True)
+        page = super().get(request, *args, **kwargs)
+        clock = {"market_time": self.now, "clock_speed": settings.CLOCK_SPEED}
+        page.data = clock | page.data
+        return page
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        query = AgentQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        wanted = {"due_before": self.now + DUE_WITHIN} | query.validated_data
+        deliveries = due(deliveries_of_agent(self.viewer), wanted.pop("due_before"))
+        return deliveries.filter(**wanted)
+
+
+class AgentStep(DomainView):
+    @extend_schema(request=StepForm, responses={200: TransitionSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Report a step. Reporting it again gives the same answer; another report is a conflict."""
+        require_agent(self.viewer)
+        delivery = get_object_or_404(deliveries_of_agent(self.viewer), pk=pk)
+        form = StepForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        taken = take_step(viewer=self.viewer, delivery=delivery, step=form.step(), now=self.now)
+        return Response(TransitionSerializer(taken).data)
+
+
+class AgentSteps(DomainView):
+    @extend_schema(request=StepsForm, responses={200: StepResultsSerializer})
+    def post(self, request: Request) -> Response:
+        """Report many steps, in order. Each is taken or refused on its own."""
+        require_agent(self.viewer)
+        form = StepsForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        rows = form.validated_data["transitions"]
+        deliveries = deliveries_of_agent(self.viewer).in_bulk([row["delivery"] for row in rows])
+        return Response({"results": [self._result(deliveries.get(row["delivery"]), row) for row in rows]})
+
+    def _result(self, delivery: Delivery | None, row: dict[str, Any]) -> dict[str, Any]:
+        answer = {"delivery": row["delivery"], "to": row["to"], "transition": None, "problem": None}
+        if delivery is None:
+            return answer | {"status": 404, "problem": not_found()}
+        try:
+            taken = take_step(viewer=self.viewer, delivery=delivery, step=step_of(row), now=self.now)
+        except DomainError as error:
+            return answer | {"status": error.status, "problem": problem_of(error)}
+        return answer | {"status": 200, "transition": TransitionSerializer(taken).data}

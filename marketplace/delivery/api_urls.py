@@ -1,0 +1,13 @@
+"""Below /api/v1/."""
+
+from django.urls import path
+
+from marketplace.delivery import agent_api, api
+
+urlpatterns = [
+    path("deliveries", api.DeliveryList.as_view(), name="delivery-list"),
+    path("deliveries/<int:pk>", api.DeliveryDetail.as_view(), name="delivery-detail"),
+    path("agent/deliveries", agent_api.AgentDeliveries.as_view(), name="agent-delivery-list"),
+    path("agent/deliveries/<int:pk>/transitions", agent_api.AgentStep.as_view(), name="agent-step"),
+    path("agent/transitions", agent_api.AgentSteps.as_view(), name="agent-step-list"),
+]

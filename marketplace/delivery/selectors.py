@@ -1,0 +1,76 @@
+"""Reading deliveries: for both sides of an agreement, and for the agents that deliver."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Prefetch, Q, QuerySet
+
+from accounts.actors import Capability, Viewer
+from marketplace.agreements.models import Agreement
+from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+
+DUE_WITHIN = timedelta(hours=1)
+NOT_OVER = (
+    DeliveryState.SCHEDULED,
+    DeliveryState.PROVISIONING,
+    DeliveryState.ACCEPTING,
+    DeliveryState.ACTIVE,
+)
+NOT_ACTIVE_YET = (DeliveryState.SCHEDULED, DeliveryState.PROVISIONING, DeliveryState.ACCEPTING)
+
+
+def _whole() -> QuerySet[Delivery]:
+    return Delivery.objects.select_related(
+        "agreement__buyer",
+        "agreement__owner",
+        "agreement__allocation__offer__fleet__model",
+        "agreement__allocation__offer__fleet__stack",
+        "site__region",
+    )
+
+
+def deliveries_for(viewer: Viewer) -> QuerySet[Delivery]:
+    """Deliveries of agreements that the viewer's organisations bought or sold, newest first."""
+    deliveries = _whole().order_by("-pk")
+    if viewer.sees_everything:
+        return deliveries
+    mine = viewer.organisations_with(Capability.READ)
+    return deliveries.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
+
+
+def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Each delivery with its transitions, oldest first."""
+    steps = DeliveryTransition.objects.order_by("pk")
+    return deliveries.prefetch_related(Prefetch("transitions", queryset=steps))
+
+
+def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
+    """Deliveries of the sites for which the viewer may deliver, oldest first."""
+    mine = viewer.organisations_with(Capability.DELIVER)
+    return _whole().filter(site__owner__in=mine).order_by("pk")
+
+
+def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
+    """What an agent has to look after: begun before a moment and not over."""
+    return deliveries.filter(state__in=NOT_OVER, starts_at__lte=before)
+
+
+def overdue_to_start(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state__in=NOT_ACTIVE_YET, starts_at__lte=now - grace).order_by("pk")
+
+
+def overdue_to_end(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(state=DeliveryState.ACTIVE, ends_at__lte=now - grace).order_by("pk")
+
+
+def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:
+    """Agreements without a delivery; ``only_newest``: those after the last that has one.
+
+    The second costs nothing however many agreements there are; the first finds every gap.
+    """
+    agreements = Agreement.objects.filter(delivery=None)
+    if only_newest:
+        last = Delivery.objects.aggregate(last=Max("agreement"))["last"]
+        agreements = Agreement.objects.filter(pk__gt=last or 0)
+    return agreements.select_related("allocation__offer__fleet").order_by("pk")

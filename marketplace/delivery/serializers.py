@@ -1,0 +1,132 @@
+"""How deliveries look on the wire: to agents without prices, to the two parties with their agreement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.services import Step
+
+FLEET = "agreement.allocation.offer.fleet"
+MOST_STEPS = 500
+
+
+class TransitionSerializer(serializers.ModelSerializer[DeliveryTransition]):
+    class Meta:
+        model = DeliveryTransition
+        fields = ("delivery", "from_state", "to_state", "at", "report")
+
+
+class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
+    cards = serializers.IntegerField(source="agreement.cards", read_only=True)
+    model = serializers.CharField(source=f"{FLEET}.model.slug", read_only=True)
+    memory_gb = serializers.DecimalField(
+        source=f"{FLEET}.model.memory_gb", max_digits=8, decimal_places=2, read_only=True, allow_null=True
+    )
+    tdp_w = serializers.IntegerField(source=f"{FLEET}.model.tdp_w", read_only=True, allow_null=True)
+    stack = serializers.CharField(source=f"{FLEET}.stack.slug", read_only=True)
+    fleet = serializers.IntegerField(source=f"{FLEET}.pk", read_only=True)
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id",
+            "agreement",
+            "site",
+            "fleet",
+            "state",
+            "starts_at",
+            "ends_at",
+            "active_from",
+            "active_until",
+            "cards",
+            "model",
+            "memory_gb",
+            "tdp_w",
+            "stack",
+        )
+
+
+class AgentPageSerializer(serializers.Serializer[Any]):
+    market_time = serializers.DateTimeField()
+    clock_speed = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = AgentDeliverySerializer(many=True)
+
+
+class DeliveryQuery(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(choices=DeliveryState.choices, required=False)
+
+
+class AgentQuery(DeliveryQuery):
+    due_before = serializers.DateTimeField(
+        required=False, help_text="Default: an hour from now, market time."
+    )
+
+
+class StepForm(serializers.Serializer[Any]):
+    to = serializers.ChoiceField(choices=DeliveryState.choices)
+    at = serializers.DateTimeField()
+    report = serializers.DictField(required=False)
+
+    def step(self) -> Step:
+        return step_of(self.validated_data)
+
+
+class StepOfDeliveryForm(StepForm):
+    delivery = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+class StepsForm(serializers.Serializer[Any]):
+    transitions = serializers.ListField(child=StepOfDeliveryForm(), max_length=MOST_STEPS)
+
+
+class StepResultSerializer(serializers.Serializer[Any]):
+    """``status`` is what the step alone would have been answered with; ``problem`` says why not 200."""
+
+    delivery = serializers.IntegerField()
+    to = serializers.CharField()
+    status = serializers.IntegerField()
+    transition = TransitionSerializer(allow_null=True)
+    problem = serializers.DictField(allow_null=True)
+
+
+class StepResultsSerializer(serializers.Serializer[Any]):
+    results = StepResultSerializer(many=True)
+
+
+class DeliverySerializer(serializers.ModelSerializer[Delivery]):
+    buyer = serializers.IntegerField(source="agreement.buyer_id", read_only=True)
+    owner = serializers.IntegerField(source="agreement.owner_id", read_only=True)
+    cards = serializers.IntegerField(source="agreement.cards", read_only=True)
+    model = serializers.CharField(source=f"{FLEET}.model.slug", read_only=True)
+    region = serializers.CharField(source="site.region.slug", read_only=True)
+    transitions = TransitionSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Delivery
+        fields = (
+            "id",
+            "agreement",
+            "buyer",
+            "owner",
+            "site",
+            "region",
+            "model",
+            "cards",
+            "state",
+            "starts_at",
+            "ends_at",
+            "active_from",
+            "active_until",
+            "acceptance",
+            "failure",
+            "transitions",
+        )
+
+
+def step_of(data: dict[str, Any]) -> Step:
+    return Step(to=data["to"], at=data["at"], report=data.get("report", {}))

@@ -1,0 +1,159 @@
+"""What a request must look like: each rule names the field it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.conf import settings
+
+from marketplace.catalogue.models import CurrencyCode, Precision, WorkloadClass
+from marketplace.clock import HOUR, floor_hour, next_hour
+from marketplace.demand.models import HIGHEST_LIMIT, LARGEST_AMOUNT, Alternative
+from marketplace.demand.names import Names
+
+MOST_ALTERNATIVES = 8
+HIGHEST_VERIFICATION = 3
+LARGEST_FACT = 2**31 - 1
+
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeInput:
+    """One way to satisfy a request, in slugs; what is empty is no constraint.
+
+    ``amount`` counts ``unit``: cards, or nP of ``workload``. Exactly one of ``limit`` (per unit and
+    hour) and ``budget`` (for the whole) is given, in the request's currency.
+    """
+
+    unit: str
+    amount: Decimal
+    workload: str
+    earliest_start: datetime
+    hours: int
+    deadline: datetime
+    limit: Decimal | None = None
+    budget: Decimal | None = None
+    accelerator_models: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    careful: bool = False
+    gang: bool = False
+    precision: str = ""
+    memory_gb: Decimal | None = None
+    near: str = ""
+    round_trip_ms: Decimal | None = None
+    bandwidth_mbps: int | None = None
+    jurisdictions: tuple[str, ...] = ()
+    renewable_share: Decimal | None = None
+    carbon: Decimal | None = None
+    verification: int | None = None
+    notice_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInput:
+    """``least_share`` is the fill rule: 1 is all or nothing."""
+
+    title: str
+    currency: str
+    alternatives: Sequence[AlternativeInput]
+    least_share: Decimal = Decimal(1)
+
+
+def request_problems(request: RequestInput, names: Names, now: datetime) -> Problems:
+    """Every problem as (field, what is wrong); fields of alternatives as ``alternatives.0.deadline``."""
+    if not request.title.strip() or len(request.title) > 120:
+        yield "title", "Give the request a title of at most 120 characters."
+    if request.currency not in CurrencyCode.values:
+        yield "currency", f"The market trades in {', '.join(CurrencyCode.values)}."
+    if not 0 < request.least_share <= 1:
+        yield "least_share", "The least share is more than 0 and at most 1."
+    if not 1 <= len(request.alternatives) <= MOST_ALTERNATIVES:
+        yield "alternatives", f"State 1 to {MOST_ALTERNATIVES} alternatives."
+    for position, alternative in enumerate(request.alternatives):
+        for name, problem in alternative_problems(alternative, names, now):
+            yield f"alternatives.{position}.{name}", problem
+
+
+def alternative_problems(alternative: AlternativeInput, names: Names, now: datetime) -> Problems:
+    yield from _amount(alternative)
+    yield from _price(alternative)
+    yield from _time(alternative, now)
+    yield from _named(alternative, names)
+    yield from _facts(alternative)
+
+
+def _amount(wanted: AlternativeInput) -> Problems:
+    if wanted.unit not in Alternative.AmountUnit.values:
+        yield "unit", "An amount counts cards or np."
+    if not 0 < wanted.amount <= LARGEST_AMOUNT:
+        yield "amount", f"The amount is more than 0 and at most {LARGEST_AMOUNT:,}."
+    elif wanted.unit == Alternative.AmountUnit.CARDS and wanted.amount % 1:
+        yield "amount", "Cards are sold whole."
+    if wanted.workload not in WorkloadClass.values:
+        yield "workload", f"The workload is one of {', '.join(WorkloadClass.values)}."
+
+
+def _price(wanted: AlternativeInput) -> Problems:
+    if (wanted.limit is None) == (wanted.budget is None):
+        yield "limit", "Give a limit per unit and hour, or a budget for the whole; not both."
+    if wanted.limit is not None and not 0 < wanted.limit <= HIGHEST_LIMIT:
+        yield "limit", f"The limit is more than 0 and at most {HIGHEST_LIMIT:,} per unit and hour."
+    if wanted.budget is not None:
+        most = max(wanted.amount, Decimal(0)) * max(wanted.hours, 0) * HIGHEST_LIMIT
+        if not 0 < wanted.budget <= most:
+            yield "budget", f"The budget is more than 0 and at most {HIGHEST_LIMIT:,} per unit and hour."
+
+
+def _time(wanted: AlternativeInput, now: datetime) -> Problems:
+    horizon = settings.MARKET_HORIZON_SLOTS
+    if not 1 <= wanted.hours <= horizon:
+        yield "hours", f"The duration is 1 to {horizon} hours, the market's horizon."
+        return
+    earliest = max(_ceil_hour(wanted.earliest_start), next_hour(now))
+    if earliest + wanted.hours * HOUR > floor_hour(wanted.deadline):
+        start = f"{earliest:%F %H:%M} UTC, the earliest possible start"
+        yield "deadline", f"{wanted.hours} whole hours from {start}, end after the deadline."
+
+
+def _named(wanted: AlternativeInput, names: Names) -> Problems:
+    for slug in wanted.accelerator_models:
+        if slug not in names.models:
+            yield "accelerator_models", f"The market does not trade {slug!r}. The catalogue lists the models."
+    for slug in wanted.stacks:
+        if slug not in names.stacks:
+            yield "stacks", f"There is no software stack {slug!r} in the catalogue."
+    for code in wanted.jurisdictions:
+        if code not in names.jurisdictions:
+            yield "jurisdictions", f"There is no site of the market in {code!r}."
+    if wanted.near and wanted.near not in names.regions:
+        yield "near", f"There is no region {wanted.near!r} in the catalogue."
+    if bool(wanted.near) != (wanted.round_trip_ms is not None):
+        yield "round_trip_ms", "A round-trip time is measured to a place: give both, or neither."
+    if wanted.precision and wanted.precision not in Precision.values:
+        yield "precision", f"The precision is one of {', '.join(Precision.values)}."
+
+
+def _facts(wanted: AlternativeInput) -> Problems:
+    most = {
+        "memory_gb": Decimal(100_000),
+        "bandwidth_mbps": LARGEST_FACT,
+        "renewable_share": 1,
+        "carbon": 10_000,
+        "verification": HIGHEST_VERIFICATION,
+        "notice_minutes": LARGEST_FACT,
+    }
+    for name, highest in most.items():
+        value = getattr(wanted, name)
+        if value is not None and not 0 <= value <= highest:
+            yield name, f"It is between 0 and {highest:,}."
+    if wanted.round_trip_ms is not None and not 0 < wanted.round_trip_ms <= 10_000:
+        yield "round_trip_ms", "It is more than 0 and at most 10,000 ms."
+
+
+def _ceil_hour(moment: datetime) -> datetime:
+    floor = floor_hour(moment)
+    return floor if floor == moment.astimezone(UTC) else floor + HOUR

@@ -1,0 +1,139 @@
+"""Writing demand: requests enter, are withdrawn, or expire. Clearing alone marks them as matched."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.actors import Actor, Capability, Viewer, task_actor
+from accounts.models import Organisation
+from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.demand.names import Names
+from marketplace.demand.rules import AlternativeInput, RequestInput, request_problems
+from marketplace.demand.selectors import requests_too_late
+from marketplace.errors import DomainError, InvalidInput
+
+NAMED = ("accelerator_models", "stacks", "near")
+
+
+class RequestNotOpen(DomainError):
+    code = "request_not_open"
+    title = "The request is not open any more"
+
+
+@transaction.atomic
+def create_request(
+    *, viewer: Viewer, organisation: Organisation, request: RequestInput, now: datetime
+) -> ComputeRequest:
+    """Enter a request of a buyer. Raises ``InvalidInput`` naming every wrong field."""
+    actor = viewer.require(Capability.TRADE, organisation.pk)
+    if organisation.kind != Organisation.Kind.BUYER:
+        raise InvalidInput(
+            "Only a buyer makes requests.", {"organisation": f"{organisation} is not a buyer."}
+        )
+    names = Names.load()
+    problems = dict(reversed(list(request_problems(request, names, now))))
+    if problems:
+        raise InvalidInput("The request cannot enter the market.", problems)
+    created = ComputeRequest.objects.create(
+        organisation=organisation,
+        title=request.title.strip(),
+        currency=request.currency,
+        least_share=request.least_share,
+        entered_at=now,
+        created_by=actor.user,
+    )
+    _create_alternatives(created, request, names)
+    _record(actor, created, "request.entered", now, _written(request))
+    return created
+
+
+@transaction.atomic
+def withdraw_request(*, viewer: Viewer, request: ComputeRequest, now: datetime) -> ComputeRequest:
+    """Take an open request off the market; doing it twice changes nothing."""
+    actor = viewer.require(Capability.TRADE, request.organisation_id)
+    withdrawn = _close(actor, request, ComputeRequest.State.WITHDRAWN, now)
+    request.refresh_from_db(fields=["state"])
+    if not withdrawn and request.state != ComputeRequest.State.WITHDRAWN:
+        raise RequestNotOpen(
+            f"{request} is {request.get_state_display().lower()} and cannot be withdrawn.",
+            state=request.state,
+        )
+    return request
+
+
+def expire_requests(*, now: datetime) -> int:
+    """Expire open requests that no run could fill in time any more; returns how many.
+
+    One short transaction each: a request that a run matches meanwhile is left to the run.
+    """
+    actor = task_actor("market.expire_requests")
+    return sum(_expire(actor, request, now) for request in requests_too_late(now).iterator())
+
+
+@transaction.atomic
+def _expire(actor: Actor, request: ComputeRequest, now: datetime) -> bool:
+    return _close(actor, request, ComputeRequest.State.EXPIRED, now)
+
+
+def _close(actor: Actor, request: ComputeRequest, state: ComputeRequest.State, now: datetime) -> bool:
+    """From open to another state, unless somebody else was faster."""
+    still_open = ComputeRequest.objects.filter(pk=request.pk, state=ComputeRequest.State.OPEN)
+    if still_open.update(state=state) != 1:
+        return False
+    _record(actor, request, f"request.{state}", now, {})
+    return True
+
+
+def _create_alternatives(request: ComputeRequest, given: RequestInput, names: Names) -> None:
+    for position, alternative in enumerate(given.alternatives):
+        created = Alternative.objects.create(
+            request=request,
+            position=position,
+            near_id=names.regions[alternative.near] if alternative.near else None,
+            **_plain(alternative),
+        )
+        created.accelerator_models.set(names.ids(names.models, alternative.accelerator_models))
+        created.stacks.set(names.ids(names.stacks, alternative.stacks))
+
+
+def _plain(alternative: AlternativeInput) -> dict[str, Any]:
+    """The fields that are written as they are."""
+    fields = {name: value for name, value in asdict(alternative).items() if name not in NAMED}
+    return fields | {"jurisdictions": list(dict.fromkeys(alternative.jurisdictions))}
+
+
+def _written(request: RequestInput) -> dict[str, Any]:
+    """The request as the audit event keeps it: what is empty is left out."""
+    return {
+        "title": request.title,
+        "currency": request.currency,
+        "least_share": str(request.least_share),
+        "alternatives": [
+            {name: _json(value) for name, value in asdict(a).items() if value not in (None, "", (), False)}
+            for a in request.alternatives
+        ],
+    }
+
+
+def _json(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    return value if isinstance(value, (bool, int)) else str(value)
+
+
+def _record(actor: Actor, request: ComputeRequest, action: str, now: datetime, data: dict[str, Any]) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        target=request,
+        now=now,
+        organisation=request.organisation_id,
+        data=data,
+    )

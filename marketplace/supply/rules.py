@@ -1,0 +1,137 @@
+"""What supply must look like before the database is asked: each rule names the field it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
+from marketplace.clock import floor_hour, hours_between
+from marketplace.errors import InvalidInput
+from marketplace.supply.models import HIGHEST_PRICE, MOST_CARDS, Fleet
+
+LONGEST_OFFER_HOURS = 366 * 24
+
+Problems = Iterator[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteInput:
+    name_en: str
+    name_zh: str
+    region: Region
+    pue: Decimal
+    renewable_share: Decimal
+    bandwidth_mbps: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetInput:
+    """``stack`` is the model's own where none is given."""
+
+    model: AcceleratorModel
+    cards: int
+    node_size: int
+    interconnect: str
+    installed_at: datetime
+    stack: SoftwareStack | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferInput:
+    """``asks``: one price per card-hour, or one for each hour of the window, in the zone's currency."""
+
+    cards: int
+    starts_at: datetime
+    ends_at: datetime
+    asks: tuple[Decimal, ...]
+    lot: int = 1
+    minimum_hours: int = 1
+    notice_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OfferChange:
+    """What is not given stays as it is."""
+
+    cards: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    asks: tuple[Decimal, ...] | None = None
+
+
+def refuse(message: str, problems: Problems) -> None:
+    """Raise ``InvalidInput`` with the first problem of each field; return where there is none."""
+    fields: dict[str, str] = {}
+    for name, problem in problems:
+        fields.setdefault(name, problem)
+    if fields:
+        raise InvalidInput(message, fields)
+
+
+def site_problems(site: SiteInput) -> Problems:
+    for name in ("name_en", "name_zh"):
+        if not getattr(site, name).strip():
+            yield name, "Give the site a name."
+    if not 1 <= site.pue < 10:
+        yield "pue", "A power usage effectiveness is at least 1 and less than 10."
+    if not 0 <= site.renewable_share <= 1:
+        yield "renewable_share", "A share is between 0 and 1."
+    if not 0 < site.bandwidth_mbps <= 2**31 - 1:
+        yield "bandwidth_mbps", "State the bandwidth in Mbit/s, more than 0."
+
+
+def fleet_problems(fleet: FleetInput, now: datetime) -> Problems:
+    if not 0 < fleet.cards <= MOST_CARDS:
+        yield "cards", f"A fleet has 1 to {MOST_CARDS:,} cards."
+    if not 0 < fleet.node_size <= min(fleet.cards, 2**15 - 1):
+        yield "node_size", f"A node has at least 1 card and at most the fleet's {fleet.cards}."
+    if not fleet.interconnect.strip():
+        yield "interconnect", "Say how the cards are joined, for example “PCIe 4.0”."
+    if fleet.installed_at > now:
+        yield "installed_at", f"Only installed cards can be listed; it is {now:%F %H:%M} UTC."
+
+
+def offer_problems(offer: OfferInput, fleet: Fleet) -> Problems:
+    yield from _window(offer.starts_at, offer.ends_at)
+    yield from _asks(offer)
+    if not 0 < offer.cards <= fleet.cards:
+        yield "cards", f"The fleet has {fleet.cards} cards; offer at least 1 and at most these."
+    if not 0 < offer.lot <= offer.cards:
+        yield "lot", f"A lot is at least 1 card and at most the {offer.cards} offered."
+    if not 0 < offer.minimum_hours <= max(1, (offer.ends_at - offer.starts_at).total_seconds() // 3600):
+        yield "minimum_hours", "The shortest sale is at least 1 hour and not longer than the window."
+    if not 0 <= offer.notice_minutes <= 2**31 - 1:
+        yield "notice_minutes", "The notice before an interruption is 0 minutes or more."
+
+
+def not_in_the_past(starts_at: datetime, now: datetime) -> Problems:
+    if starts_at < now:
+        yield "starts_at", f"The window begins in the past; it is {now:%F %H:%M} UTC."
+
+
+def fits(cards: int, listed: int, fleet: Fleet) -> Problems:
+    if cards + listed > fleet.cards:
+        free = max(fleet.cards - listed, 0)
+        yield "cards", f"Only {free} of the fleet's {fleet.cards} cards are free in this whole window."
+
+
+def _window(starts_at: datetime, ends_at: datetime) -> Problems:
+    for name, moment in (("starts_at", starts_at), ("ends_at", ends_at)):
+        if moment.astimezone(UTC) != floor_hour(moment):
+            yield name, "A window is made of whole UTC hours."
+    if ends_at <= starts_at:
+        yield "ends_at", "The window ends before it begins."
+    elif (ends_at - starts_at).total_seconds() > LONGEST_OFFER_HOURS * 3600:
+        yield "ends_at", f"A window has at most {LONGEST_OFFER_HOURS:,} hours."
+
+
+def _asks(offer: OfferInput) -> Problems:
+    if not all(ask.is_finite() and 0 < ask <= HIGHEST_PRICE for ask in offer.asks):
+        yield "asks", f"An ask is more than 0 and at most {HIGHEST_PRICE:,} per card-hour."
+    if not any(_window(offer.starts_at, offer.ends_at)):
+        hours = hours_between(offer.starts_at, offer.ends_at)
+        if len(offer.asks) not in {1, hours}:
+            yield "asks", f"Give 1 ask, or {hours}: one for each hour of the window; not {len(offer.asks)}."

@@ -1,0 +1,115 @@
+"""Reading supply: the sites, fleets and offers that a viewer may see, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from itertools import accumulate
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from accounts.actors import Capability, Viewer
+from marketplace.clock import HOUR, hours_between
+from marketplace.supply.models import Fleet, Offer, OfferHour, Site
+
+
+def sites_for(viewer: Viewer) -> QuerySet[Site]:
+    """Sites with owner, region and zone, newest first."""
+    sites = Site.objects.select_related("owner", "region__zone").order_by("-pk")
+    if viewer.sees_everything:
+        return sites
+    return sites.filter(owner__in=viewer.organisations_with(Capability.READ))
+
+
+def fleets_for(viewer: Viewer) -> QuerySet[Fleet]:
+    """Fleets with site, region, zone, model and stack, newest first."""
+    fleets = Fleet.objects.select_related("site__owner", "site__region__zone", "model", "stack")
+    if viewer.sees_everything:
+        return fleets.order_by("-pk")
+    return fleets.filter(site__owner__in=viewer.organisations_with(Capability.READ)).order_by("-pk")
+
+
+def offers_for(viewer: Viewer) -> QuerySet[Offer]:
+    """Offers with fleet, model, stack, site, region, zone and owner, newest first."""
+    offers = Offer.objects.select_related(
+        "fleet__model", "fleet__stack", "fleet__site__owner", "fleet__site__region__zone"
+    )
+    if viewer.sees_everything:
+        return offers.order_by("-pk")
+    mine = viewer.organisations_with(Capability.READ)
+    return offers.filter(fleet__site__owner__in=mine).order_by("-pk")
+
+
+def with_card_hours_sold(offers: QuerySet[Offer]) -> QuerySet[Offer]:
+    """Each offer with ``card_hours_sold``, over its whole window."""
+    sold = (
+        OfferHour.objects.filter(offer=OuterRef("pk"))
+        .order_by()
+        .values("offer")
+        .annotate(sum=Sum("cards_sold"))
+    )
+    return offers.annotate(card_hours_sold=Coalesce(Subquery(sold.values("sum")), 0))
+
+
+def with_fleet_totals(sites: QuerySet[Site]) -> QuerySet[Site]:
+    """Each site with ``fleets_installed`` and ``cards_installed``."""
+    return sites.annotate(fleets_installed=Count("fleets"), cards_installed=Coalesce(Sum("fleets__cards"), 0))
+
+
+@dataclass(frozen=True, slots=True)
+class BookLine:
+    """One hour of an offer. Nothing of a withdrawn offer is free."""
+
+    slot: datetime
+    ask: Decimal
+    offered: int
+    sold: int
+    free: int
+
+
+def offer_book(offer: Offer) -> list[BookLine]:
+    """Every hour of an offer's window; one query."""
+    sold = dict(offer.hours.values_list("slot", "cards_sold"))
+    return [
+        _book_line(offer, number, sold.get(offer.starts_at + number * HOUR, 0))
+        for number in range(hours_of(offer))
+    ]
+
+
+def _book_line(offer: Offer, number: int, sold: int) -> BookLine:
+    slot = offer.starts_at + number * HOUR
+    withdrawn = offer.withdrawn_at is not None and slot >= offer.withdrawn_at
+    offered = sold if withdrawn else offer.cards
+    ask = offer.asks[number if len(offer.asks) > 1 else 0]
+    return BookLine(slot, ask, offered, sold, 0 if offer.withdrawn_at else offer.cards - sold)
+
+
+def hours_of(offer: Offer) -> int:
+    return hours_between(offer.starts_at, offer.ends_at)
+
+
+def most_listed(fleet: Fleet, starts_at: datetime, ends_at: datetime, *, besides: Offer | None = None) -> int:
+    """The most cards that the fleet owes to its offers at once within a window.
+
+    All cards of an open offer count, and of a withdrawn one those that it sold. This is the rule of
+    the trigger ``OFFER_FITS_THE_FLEET``.
+    """
+    changes: list[tuple[datetime, int]] = []
+    offers = Offer.objects.filter(fleet=fleet, state=Offer.State.OPEN)
+    others = offers.exclude(pk=besides.pk) if besides is not None else offers
+    for offer in others.filter(starts_at__lt=ends_at, ends_at__gt=starts_at):
+        changes += [(offer.starts_at, offer.cards), (offer.ends_at, -offer.cards)]
+    for slot, cards in _sold_by_withdrawn(fleet, starts_at, ends_at):
+        changes += [(slot, cards), (slot + HOUR, -cards)]
+    return max(accumulate((change for _, change in sorted(changes)), initial=0))
+
+
+def _sold_by_withdrawn(
+    fleet: Fleet, starts_at: datetime, ends_at: datetime
+) -> Iterable[tuple[datetime, int]]:
+    withdrawn = Q(offer__fleet=fleet, offer__state=Offer.State.WITHDRAWN)
+    hours = OfferHour.objects.filter(withdrawn, slot__gte=starts_at, slot__lt=ends_at)
+    return hours.values_list("slot", "cards_sold")

@@ -1,0 +1,16 @@
+from django.urls import path
+
+from marketplace.supply import views
+
+app_name = "supply"
+urlpatterns = [
+    path("sites/", views.sites, name="fleets"),
+    path("sites/new/", views.new_site, name="new_site"),
+    path("sites/<int:pk>/", views.site, name="site"),
+    path("sites/<int:pk>/fleets/new/", views.new_fleet, name="new_fleet"),
+    path("offers/", views.offers, name="offers"),
+    path("offers/new/", views.new_offer, name="new_offer"),
+    path("offers/<int:pk>/", views.offer, name="offer"),
+    path("offers/<int:pk>/ask/", views.amend_offer, name="amend_offer"),
+    path("offers/<int:pk>/withdraw/", views.withdraw_offer, name="withdraw_offer"),
+]

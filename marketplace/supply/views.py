@@ -1,0 +1,253 @@
+"""Pages of owners: sites and fleets, offers, and what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet, Sum
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.actors import Capability
+from accounts.models import Organisation
+from accounts.pages import show_refusal, with_organisation
+from accounts.requests import PageRequest
+from marketplace.clock import floor_hour, market_now, next_hour
+from marketplace.errors import DomainError
+from marketplace.supply import calendar, services
+from marketplace.supply.forms import (
+    AmendForm,
+    FleetForm,
+    OfferFilter,
+    OfferForm,
+    SiteForm,
+)
+from marketplace.supply.models import Fleet, Offer, OfferHour, Site
+from marketplace.supply.selectors import (
+    fleets_for,
+    offer_book,
+    offers_for,
+    sites_for,
+    with_card_hours_sold,
+    with_fleet_totals,
+)
+from marketplace.supply.utilisation import ahead, card_hours_listed, offers_between, sold_spans
+from marketplace.web.access import may, may_trade_as, require_trader
+from marketplace.web.fields import posted
+from marketplace.web.listing import Column, Listing, page_of, refused, show
+
+DAY, WEEK = 24, 168
+
+OFFERS: Listing[Offer] = Listing(
+    name="cardhour-offers",
+    template="supply/offers.html",
+    columns=(
+        Column(gettext_lazy("Offer"), lambda offer: offer.pk),
+        Column(gettext_lazy("Site"), lambda offer: offer.fleet.site),
+        Column(gettext_lazy("Model"), lambda offer: offer.fleet.model),
+        Column(gettext_lazy("Cards"), lambda offer: offer.cards),
+        Column(gettext_lazy("From"), lambda offer: offer.starts_at),
+        Column(gettext_lazy("Until"), lambda offer: offer.ends_at),
+        Column(gettext_lazy("Lowest ask"), lambda offer: min(offer.asks)),
+        Column(gettext_lazy("Highest ask"), lambda offer: max(offer.asks)),
+        Column(gettext_lazy("Currency"), lambda offer: offer.currency),
+        Column(gettext_lazy("Listed, card-h"), calendar.card_hours),
+        Column(gettext_lazy("Sold, card-h"), lambda offer: offer.card_hours_sold),  # type: ignore[attr-defined]
+        Column(gettext_lazy("State"), lambda offer: offer.state),
+    ),
+    keys={
+        "offer": "pk",
+        "site": "fleet__site__name_en",
+        "model": "fleet__model__name",
+        "cards": "cards",
+        "from": "starts_at",
+        "ask": "asks__0",
+        "sold": "card_hours_sold",
+    },
+    default="-offer",
+)
+
+
+@login_required
+@require_safe
+def sites(request: PageRequest) -> HttpResponse:
+    rows = with_fleet_totals(sites_for(request.viewer))
+    now = market_now()
+    context = {
+        "page": page_of(request, rows),
+        "fleets": fleets_for(request.viewer).count(),
+        "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
+        "may_list": may_trade_as(request, Organisation.Kind.OWNER),
+    }
+    return render(request, "supply/sites.html", context)
+
+
+@login_required
+@require_safe
+def site(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(sites_for(request.viewer), pk=pk)
+    return render(request, "supply/site.html", _site_context(request, shown))
+
+
+def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
+    start = floor_hour(market_now())
+    fleets = fleets_for(request.viewer).filter(site=shown).order_by("pk")
+    offers = offers_between(list(fleets), start, start + WEEK * calendar.HOUR)
+    hours = OfferHour.objects.filter(
+        offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * calendar.HOUR
+    )
+    return {
+        "site": shown,
+        "fleets": fleets,
+        "week": ahead(fleets, start=start, hours=WEEK),
+        "rows": calendar.rows_of_fleets(fleets, offers, sold_spans(hours)),
+        "start": start,
+        "may_list": may(request, Capability.TRADE, shown.owner_id),
+    }
+
+
+@with_organisation
+@require_http_methods(["GET", "POST"])
+def new_site(request: PageRequest, organisation: Organisation) -> HttpResponse:
+    require_trader(request, organisation, Organisation.Kind.OWNER)
+    form = SiteForm(posted(request))
+    if form.is_valid():
+        try:
+            created = services.create_site(
+                viewer=request.viewer, organisation=organisation, site=form.site(), now=market_now()
+            )
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(
+                request, _("%(site)s is registered. Add what is installed there.") % {"site": created}
+            )
+            return redirect("supply:new_fleet", created.pk)
+    return _form(request, "supply/new_site.html", form, {})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new_fleet(request: PageRequest, pk: int) -> HttpResponse:
+    at = get_object_or_404(sites_for(request.viewer), pk=pk)
+    request.viewer.require(Capability.TRADE, at.owner_id)
+    form = FleetForm(posted(request))
+    if form.is_valid():
+        try:
+            services.create_fleet(viewer=request.viewer, site=at, fleet=form.fleet(), now=market_now())
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, _("The fleet is registered. It earns once you offer it."))
+            return redirect("supply:site", at.pk)
+    return _form(request, "supply/new_fleet.html", form, {"site": at})
+
+
+@login_required
+@require_safe
+def offers(request: PageRequest) -> HttpResponseBase:
+    now = market_now()
+    choice = OfferFilter(request.GET or None, sites=sites_for(request.viewer).order_by("name_en"))
+    rows = choice.of(with_card_hours_sold(offers_for(request.viewer)), now)
+    context = {
+        "filter": choice,
+        "now": now,
+        "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
+        "may_list": may_trade_as(request, Organisation.Kind.OWNER),
+        "total_listed": card_hours_listed(rows),
+        "total_sold": _sold(rows),
+    }
+    return show(request, OFFERS, rows, context)
+
+
+def _sold(rows: QuerySet[Offer]) -> int:
+    hours = OfferHour.objects.filter(offer__in=rows.order_by().values("pk"))
+    return hours.aggregate(all=Sum("cards_sold"))["all"] or 0
+
+
+@login_required
+@require_safe
+def offer(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(with_card_hours_sold(offers_for(request.viewer)), pk=pk)
+    now = market_now()
+    book = offer_book(shown)
+    context = {
+        "offer": shown,
+        "now": now,
+        "sums": calendar.sums(book, now),
+        "page": page_of(request, book, DAY),
+        "rows": calendar.rows_of_book(shown, book),
+        "start": calendar.window_start(shown, now),
+        "hours": WEEK,
+        "sales": shown.allocations.select_related("agreement__buyer", "agreement__delivery").order_by("-pk"),
+        "may_change": may(request, Capability.TRADE, shown.fleet.site.owner_id),
+    }
+    return render(request, "supply/offer.html", context)
+
+
+@with_organisation
+@require_http_methods(["GET", "POST"])
+def new_offer(request: PageRequest, organisation: Organisation) -> HttpResponse:
+    require_trader(request, organisation, Organisation.Kind.OWNER)
+    mine = request.viewer.organisations_with(Capability.TRADE)
+    fleets = fleets_for(request.viewer).filter(site__owner__in=mine)
+    form = OfferForm(posted(request), fleets=fleets, initial=_offer_initial(request, fleets))
+    if form.is_valid():
+        try:
+            fleet: Fleet = form.cleaned_data["fleet"]
+            created = services.create_offer(
+                viewer=request.viewer, fleet=fleet, offer=form.offer(), now=market_now()
+            )
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, _("%(offer)s is on the market.") % {"offer": created})
+            return redirect("supply:offer", created.pk)
+    return _form(request, "supply/new_offer.html", form, {"has_fleets": fleets.exists()})
+
+
+def _offer_initial(request: PageRequest, fleets: QuerySet[Fleet]) -> dict[str, Any]:
+    start = next_hour(market_now())
+    initial: dict[str, Any] = {"starts_at": start, "ends_at": start + DAY * calendar.HOUR}
+    wanted = request.GET.get("fleet", "")
+    fleet = fleets.filter(pk=wanted).first() if wanted.isdecimal() else None
+    if fleet is not None:
+        initial |= {"fleet": fleet.pk, "cards": fleet.cards, "lot": fleet.node_size}
+    return initial
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def amend_offer(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(offers_for(request.viewer), pk=pk)
+    request.viewer.require(Capability.TRADE, shown.fleet.site.owner_id)
+    form = AmendForm(posted(request), offer=shown)
+    if form.is_valid():
+        try:
+            services.amend_offer(viewer=request.viewer, offer=shown, change=form.change(), now=market_now())
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, _("The ask of %(offer)s is changed.") % {"offer": shown})
+            return redirect("supply:offer", shown.pk)
+    return _form(request, "supply/amend_offer.html", form, {"offer": shown})
+
+
+@login_required
+@require_POST
+def withdraw_offer(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(offers_for(request.viewer), pk=pk)
+    services.withdraw_offer(viewer=request.viewer, offer=shown, now=market_now())
+    messages.success(request, _("%(offer)s is withdrawn. What was sold stays sold.") % {"offer": shown})
+    return redirect("supply:offer", shown.pk)
+
+
+def _form(request: PageRequest, template: str, form: Any, context: Mapping[str, Any]) -> HttpResponse:
+    shown = {**context, "form": form}
+    return refused(request, template, shown) if form.errors else render(request, template, shown)

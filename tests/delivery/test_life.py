@@ -1,0 +1,294 @@
+"""The life of a delivery: which steps it takes, which are refused, and what the exchange does itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, transaction
+
+from accounts.actors import Viewer
+from accounts.models import AuditEvent, Scope
+from marketplace.delivery.acceptance import AcceptanceFailed
+from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.selectors import deliveries_for, deliveries_of_agent
+from marketplace.delivery.services import (
+    Step,
+    StepConflict,
+    StepRefused,
+    fail_overdue,
+    schedule_new,
+    take_step,
+)
+from marketplace.delivery.tasks import fail_overdue as fail_overdue_task
+from marketplace.delivery.tasks import schedule as schedule_task
+from marketplace.errors import InvalidInput, NotAllowed
+from tests.cast import Cast
+from tests.delivery.agreements import make_agreement, make_delivery
+from tests.factories import HOUR, START
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+END = START + 2 * HOUR
+PASSED = {"acceptance": {"cards_visible": 8, "model": "h800", "memory_gb": 80, "passed": True}}
+WHOLE_LIFE = (
+    Step("provisioning", START - 30 * MINUTE),
+    Step("accepting", START - 20 * MINUTE, {"test": "nccl"}),
+    Step("active", START, PASSED),
+    Step("ended", END),
+)
+
+
+@pytest.fixture
+def delivery(cast: Cast) -> Delivery:
+    return make_delivery(owner=cast.owner, buyer=cast.buyer)
+
+
+@pytest.fixture
+def agent(cast: Cast) -> Viewer:
+    return cast.viewer_of_token(cast.owner, Scope.AGENT)
+
+
+def bring_to(delivery: Delivery, state: str, agent: Viewer) -> None:
+    """Along the usual way; to “failed” at once."""
+    if state == "failed":
+        take_step(viewer=agent, delivery=delivery, step=Step("failed", START, {"reason": "fire"}), now=START)
+        return
+    for step in WHOLE_LIFE:
+        if delivery.state == state:
+            return
+        take_step(viewer=agent, delivery=delivery, step=step, now=max(step.at, START))
+        delivery.refresh_from_db()
+
+
+def take(delivery: Delivery, agent: Viewer, to: str, at: datetime = END, **report: Any) -> DeliveryTransition:
+    return take_step(viewer=agent, delivery=delivery, step=Step(to, at, report), now=END)
+
+
+def test_a_delivery_goes_from_scheduled_to_ended(delivery: Delivery, agent: Viewer) -> None:
+    bring_to(delivery, "ended", agent)
+    assert (delivery.state, delivery.active_from, delivery.active_until) == ("ended", START, END)
+    assert delivery.acceptance == PASSED["acceptance"]
+    actions = AuditEvent.objects.order_by("pk").values_list("action", flat=True)
+    assert list(actions) == [
+        "delivery.provisioning",
+        "delivery.accepting",
+        "delivery.active",
+        "delivery.ended",
+    ]
+    assert {event.token for event in AuditEvent.objects.all()} == {agent.actor.token}
+
+
+@pytest.mark.parametrize("before", DeliveryState.values)
+@pytest.mark.parametrize("after", DeliveryState.values)
+def test_every_step_is_allowed_by_the_table_or_refused(
+    delivery: Delivery, agent: Viewer, before: str, after: str
+) -> None:
+    bring_to(delivery, before, agent)
+    if delivery.transitions.filter(to_state=after).exists():
+        with pytest.raises(StepConflict):
+            take(delivery, agent, after, reason="again", **PASSED)
+    elif (before, after) in ALLOWED_STEPS:
+        at = START if after == "active" else END
+        assert take(delivery, agent, after, at, reason="fire", **PASSED).from_state == before
+    else:
+        with pytest.raises(StepRefused):
+            take(delivery, agent, after, reason="fire", **PASSED)
+        assert Delivery.objects.get().state == before
+
+
+@pytest.mark.parametrize("before", DeliveryState.values)
+def test_the_database_allows_the_same_steps_and_no_others(
+    delivery: Delivery, agent: Viewer, before: str
+) -> None:
+    bring_to(delivery, before, agent)
+    whole = {"active_from": START, "active_until": END, "acceptance": {}, "failure": "fire"}
+    for after in set(DeliveryState.values) - {before}:
+        if (before, after) not in ALLOWED_STEPS:
+            with pytest.raises(DatabaseError, match="transition"), transaction.atomic():
+                Delivery.objects.update(state=after, **whole)
+    with pytest.raises(DatabaseError, match="Cannot delete"), transaction.atomic():
+        Delivery.objects.all().delete()
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"active_until": START},
+        {"active_from": START, "active_until": START - MINUTE},
+        {"active_from": START, "active_until": END + MINUTE},
+        {"active_from": END + MINUTE},
+        {"ends_at": START},
+    ],
+)
+def test_the_database_keeps_activity_inside_the_window(delivery: Delivery, facts: dict[str, Any]) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Delivery.objects.update(**facts)
+
+
+def test_the_same_step_reported_again_is_the_same_transition(delivery: Delivery, agent: Viewer) -> None:
+    bring_to(delivery, "ended", agent)
+    for step in WHOLE_LIFE:
+        again = take_step(viewer=agent, delivery=delivery, step=step, now=END)
+        assert (again.to_state, again.at, again.report) == (step.to, step.at, step.report)
+    assert DeliveryTransition.objects.count() == AuditEvent.objects.count() == 4
+
+
+@pytest.mark.parametrize(
+    "other", [Step("accepting", START), Step("accepting", START - 20 * MINUTE, {"test": "other"})]
+)
+def test_the_same_step_with_another_report_is_a_conflict(
+    delivery: Delivery, agent: Viewer, other: Step
+) -> None:
+    bring_to(delivery, "accepting", agent)
+    with pytest.raises(StepConflict):
+        take_step(viewer=agent, delivery=delivery, step=other, now=END)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "shown"),
+    [
+        (AcceptanceFailed, {"cards_visible": 7}),
+        (AcceptanceFailed, {"model": "h20"}),
+        (AcceptanceFailed, {"memory_gb": "79.5"}),
+        (AcceptanceFailed, {"passed": False}),
+        (InvalidInput, {"cards_visible": "8"}),
+        (InvalidInput, {"cards_visible": True}),
+        (InvalidInput, {"memory_gb": "much"}),
+        (InvalidInput, {"memory_gb": "NaN"}),
+        (InvalidInput, {"passed": 1}),
+        (InvalidInput, {"model": None}),
+    ],
+)
+def test_cards_are_active_only_after_they_passed_acceptance(
+    delivery: Delivery, agent: Viewer, refusal: type[Exception], shown: dict[str, Any]
+) -> None:
+    bring_to(delivery, "accepting", agent)
+    with pytest.raises(refusal):
+        take(delivery, agent, "active", START, acceptance=PASSED["acceptance"] | shown)
+    with pytest.raises(InvalidInput):
+        take(delivery, agent, "active", START)
+    assert Delivery.objects.get().state == "accepting"
+    more = PASSED["acceptance"] | {"cards_visible": 16, "memory_gb": "80.0"}
+    take(delivery, agent, "active", START, acceptance=more)
+
+
+def test_a_delivery_is_active_inside_its_window_only(delivery: Delivery, agent: Viewer) -> None:
+    bring_to(delivery, "accepting", agent)
+    for moment in (START - MINUTE, END):
+        with pytest.raises(StepRefused):
+            take(delivery, agent, "active", moment, **PASSED)
+    take(delivery, agent, "active", START + MINUTE, **PASSED)
+    assert Delivery.objects.get().active_from == START + MINUTE
+
+
+def test_a_step_lies_neither_in_the_future_nor_before_the_previous_one(
+    delivery: Delivery, agent: Viewer
+) -> None:
+    bring_to(delivery, "accepting", agent)
+    for moment in (START - 21 * MINUTE, END + 6 * MINUTE):
+        with pytest.raises(InvalidInput) as refusal:
+            take(delivery, agent, "failed", moment, reason="fire")
+        assert "at" in refusal.value.fields
+    take(delivery, agent, "failed", END + 4 * MINUTE, reason="fire")
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [(START + HOUR, START + HOUR), (END + 4 * MINUTE, END)],
+)
+def test_activity_ends_when_the_site_says_so_and_with_the_window_at_the_latest(
+    delivery: Delivery, agent: Viewer, at: datetime, until: datetime
+) -> None:
+    bring_to(delivery, "active", agent)
+    take(delivery, agent, "ended", at)
+    assert Delivery.objects.get().active_until == until
+
+
+def test_a_failure_says_why_and_ends_the_activity(delivery: Delivery, agent: Viewer) -> None:
+    bring_to(delivery, "active", agent)
+    for reason in ("", "  ", 5):
+        with pytest.raises(InvalidInput):
+            take(delivery, agent, "failed", START + HOUR, reason=reason)
+    take(delivery, agent, "failed", START + HOUR, reason="a pump broke")
+    failed = Delivery.objects.get()
+    assert (failed.failure, failed.active_until) == ("a pump broke", START + HOUR)
+
+
+@pytest.mark.parametrize("report", [{"x": "\0"}, {"x": "\ud800"}, {"x": float("inf")}, {"x": "y" * 20_000}])
+def test_a_report_that_cannot_be_kept_is_refused(
+    delivery: Delivery, agent: Viewer, report: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        take(delivery, agent, "provisioning", START, **report)
+    assert list(refusal.value.fields) == ["report"]
+
+
+def test_only_the_agent_of_the_owner_takes_steps(cast: Cast, delivery: Delivery) -> None:
+    for viewer in (
+        cast.viewer_of(cast.owner_admin),
+        cast.viewer_of(cast.operator),
+        cast.viewer_of_token(cast.owner, Scope.TRADE, Scope.READ),
+        cast.viewer_of_token(cast.other_owner, Scope.AGENT),
+        cast.viewer_of_token(cast.buyer, Scope.AGENT),
+    ):
+        assert not deliveries_of_agent(viewer).exists()
+        with pytest.raises(NotAllowed):
+            take(delivery, viewer, "provisioning", START)
+
+
+def test_both_parties_see_a_delivery_an_auditor_too_a_stranger_not(cast: Cast, delivery: Delivery) -> None:
+    for user in (cast.owner_viewer, cast.buyer_viewer, cast.auditor, cast.operator):
+        assert list(deliveries_for(cast.viewer_of(user))) == [delivery]
+    for user in (cast.stranger, cast.nobody_yet):
+        assert not deliveries_for(cast.viewer_of(user)).exists()
+
+
+def test_each_agreement_gets_one_delivery(cast: Cast, now: datetime) -> None:
+    first, second = (make_agreement(owner=cast.owner, buyer=cast.buyer) for _ in range(2))
+    schedule_task()
+    assert [schedule_new(now=now), schedule_new(now=now, only_newest=True)] == [0, 0]
+    third = make_agreement(owner=cast.owner, buyer=cast.buyer)
+    assert schedule_new(now=now, only_newest=True) == 1
+    scheduled = Delivery.objects.order_by("agreement")
+    assert [one.agreement for one in scheduled] == [first, second, third]
+    assert {one.site for one in scheduled} == {
+        one.allocation.offer.fleet.site for one in (first, second, third)
+    }
+    assert AuditEvent.objects.filter(action="delivery.scheduled", task="delivery.schedule").count() == 3
+
+
+def test_a_gap_among_the_agreements_is_found_by_the_task(cast: Cast, now: datetime) -> None:
+    make_agreement(owner=cast.owner, buyer=cast.buyer)
+    make_delivery(owner=cast.owner, buyer=cast.buyer)
+    assert schedule_new(now=now, only_newest=True) == 0
+    assert schedule_new(now=now) == 1
+
+
+@pytest.mark.parametrize("state", ["scheduled", "provisioning", "accepting"])
+def test_what_does_not_start_in_time_fails(delivery: Delivery, agent: Viewer, state: str) -> None:
+    bring_to(delivery, state, agent)
+    assert fail_overdue(now=START + HOUR - MINUTE) == (0, 0)
+    assert fail_overdue(now=START + HOUR) == (1, 0)
+    assert fail_overdue(now=START + HOUR) == (0, 0)
+    failed = Delivery.objects.get()
+    assert (failed.state, failed.failure) == (
+        "failed",
+        f"Not active 60 minutes after its start; it was {state}.",
+    )
+    assert failed.transitions.get(to_state="failed").token is None
+    assert AuditEvent.objects.get(action="delivery.failed").task == "delivery.fail_overdue"
+
+
+def test_what_nobody_ended_is_ended_by_the_exchange_with_its_window(
+    delivery: Delivery, agent: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring_to(delivery, "active", agent)
+    assert fail_overdue(now=END + HOUR - MINUTE) == (0, 0)
+    monkeypatch.setattr("marketplace.delivery.tasks.market_now", lambda: END + HOUR)
+    fail_overdue_task()
+    ended = Delivery.objects.get()
+    assert (ended.state, ended.active_until) == ("ended", END)
+    assert ended.transitions.get(to_state="ended").report == {"by": "exchange"}
