@@ -10,32 +10,55 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
-from billing.ledger.models import Journal
+from billing.invoicing import triggers
+from billing.ledger.models import CurrentTransaction, Journal
 from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import CurrencyCode
 
 
 class BillingPeriod(models.Model):
-    """An interval whose charges are invoiced together. Closed once, never reopened."""
+    """An interval whose charges were invoiced together. It is written when it closes, for ever."""
 
     starts_at = models.DateTimeField(unique=True)
-    ends_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(unique=True)
+    closed_at = models.DateTimeField(help_text="market time")
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="period_not_empty"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:
         return f"{self.starts_at:%F %H:%M} – {self.ends_at:%F %H:%M}"
 
 
+class NumberSeries(models.Model):
+    """The last number given to a kind of document in a year (UTC). Its row is the lock."""
+
+    kind = models.CharField(max_length=10)
+    year = models.PositiveSmallIntegerField()
+    last = models.PositiveIntegerField()
+
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "year"], name="number_series_once"),
+        ]
+        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.year}: {self.last}"
+
+
 class Document(models.Model):
     """A finalised invoice (to a buyer) or statement (to an owner). It never changes.
 
-    Amounts are minor units (fen, cents) of the currency.
+    Amounts are minor units (fen, cents) of the currency. An invoice has a journal unless there is
+    nothing to book; the journals of a statement are those of the invoices on the other side.
     """
 
     class Kind(models.TextChoices):
@@ -50,9 +73,14 @@ class Document(models.Model):
     total = models.BigIntegerField()
     finalised_at = models.DateTimeField()
     journal = models.ForeignKey(Journal, null=True, on_delete=models.PROTECT, related_name="documents")
+    transaction = models.BigIntegerField(db_default=CurrentTransaction(), editable=False)
 
     class Meta:
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(kind="invoice") | Q(kind="statement", journal__isnull=True),
+                name="document_journal_is_of_an_invoice",
+            ),
             models.UniqueConstraint(
                 fields=["kind", "organisation", "period", "currency"], name="document_once_a_period"
             ),
@@ -60,6 +88,7 @@ class Document(models.Model):
         indexes: ClassVar = [models.Index(fields=["organisation", "kind", "-id"])]
         triggers: ClassVar = [
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+            triggers.DOCUMENT_IS_ITS_LINES,
         ]
 
     def __str__(self) -> str:
@@ -85,6 +114,7 @@ class Line(models.Model):
         ]
         triggers: ClassVar = [
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+            triggers.LINE_WITH_ITS_DOCUMENT,
         ]
 
     def __str__(self) -> str:
@@ -101,6 +131,7 @@ class InvoicedCharge(models.Model):
     class Meta:
         triggers: ClassVar = [
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+            triggers.CHARGE_WITH_ITS_DOCUMENT,
         ]
 
     def __str__(self) -> str:

@@ -90,6 +90,7 @@ class Posting(models.Model):
         triggers: ClassVar = [
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.POSTING_WITH_ITS_JOURNAL,
+            triggers.POSTING_BALANCES,
         ]
 
     def __str__(self) -> str:

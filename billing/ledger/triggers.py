@@ -27,6 +27,27 @@ JOURNAL_BALANCES = pgtrigger.Trigger(
     """,
 )
 
+# The journal's own check may already have run (SET CONSTRAINTS … IMMEDIATE) when another posting is
+# added in the same transaction, so every posting asks again.
+POSTING_BALANCES = pgtrigger.Trigger(
+    name="balances",
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    timing=pgtrigger.Deferred,
+    declare=[("total", "numeric")],
+    func="""
+        SELECT sum(posting.amount) INTO total
+            FROM ledger_posting posting JOIN ledger_account account ON account.id = posting.account_id
+            WHERE posting.journal_id = NEW.journal_id
+            AND account.currency = (SELECT currency FROM ledger_account WHERE id = NEW.account_id);
+        IF total <> 0 THEN
+            RAISE EXCEPTION 'journal % does not balance: %', NEW.journal_id, total
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'journal_balances';
+        END IF;
+        RETURN NULL;
+    """,
+)
+
 # A journal remembers the transaction that wrote it: postings may only come from the same one.
 POSTING_WITH_ITS_JOURNAL = pgtrigger.Trigger(
     name="with_its_journal",

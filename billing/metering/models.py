@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 import pgtrigger
@@ -26,7 +27,8 @@ class Reading(models.Model):
     """A deduplicated meter event. ``(source, event_id)`` is unique for ever.
 
     ``body`` is the event as received, ``body_digest`` the SHA-256 of its canonical JSON. ``slot`` is
-    the UTC hour that the interval ``[starts_at, ends_at)`` lies in.
+    the UTC hour that the interval ``[starts_at, ends_at)`` lies in. Readings of one delivery commit
+    in the order of their ids, because whoever stores them holds the delivery's row.
     """
 
     source = models.CharField(max_length=200)
@@ -46,7 +48,13 @@ class Reading(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["source", "event_id"], name="reading_once_for_ever"),
-            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="reading_interval_not_empty"),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=F("starts_at")), name="reading_interval_not_empty"
+            ),
+            models.CheckConstraint(
+                condition=Q(starts_at__gte=F("slot"), ends_at__lte=F("slot") + timedelta(hours=1)),
+                name="reading_inside_its_slot",
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["delivery", "slot", "meter"]),
@@ -79,3 +87,20 @@ class ReadingConflict(models.Model):
 
     def __str__(self) -> str:
         return f"conflict with {self.reading_id}"
+
+
+class ChangedSlot(models.Model):
+    """A slot with allocated card-seconds that rating has not counted yet.
+
+    Written with the readings, in their transaction, one row a batch and slot; rating deletes the rows
+    that it saw before it added the readings up. So a reading that commits meanwhile is never missed.
+    """
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="+")
+    slot = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["slot"])]
+
+    def __str__(self) -> str:
+        return f"D{self.delivery_id} {self.slot:%F %H}"

@@ -11,16 +11,18 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.delivery.models import Delivery
 
 
 class RatingRun(models.Model):
-    """One pass over the slots that ended before ``cutoff`` (market time)."""
+    """One pass over the slots that ended by ``cutoff`` (market time)."""
 
     started_at = models.DateTimeField()
     cutoff = models.DateTimeField()
     method = models.CharField(max_length=40)
     charges_made = models.PositiveIntegerField()
     parked_made = models.PositiveIntegerField()
+    parked_resolved = models.PositiveIntegerField()
 
     class Meta:
         triggers: ClassVar = [
@@ -35,17 +37,16 @@ class Charge(models.Model):
     """What one agreement owes for one slot, or a correction that names the charge it corrects.
 
     ``amount`` = quantity × price / 3600, full precision; ``commission`` + ``credit`` = ``amount``.
-    A correction carries the difference and the original slot, so quantities and amounts add up.
-    ``last_reading`` is the newest reading counted, so that later ones are known to be late.
+    A correction carries the difference to what the slot costs now, so the charges of a slot add up to
+    what one charge for all of its readings would say, to the last decimal place. The readings that a
+    charge added are those after the ``last_reading`` of the charge it corrects, up to its own.
     """
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="charges")
     slot = models.DateTimeField()
     sequence = models.PositiveSmallIntegerField(default=0)
-    corrects = models.OneToOneField(
-        "self", null=True, on_delete=models.PROTECT, related_name="corrected_by"
-    )
+    corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="corrected_by")
     quantity = models.BigIntegerField(help_text="card-seconds")
     price = models.DecimalField(max_digits=18, decimal_places=6)
     currency = models.CharField(max_length=3, choices=CurrencyCode)
@@ -80,6 +81,7 @@ class ParkedUsage(models.Model):
 
     class Reason(models.TextChoices):
         NO_READINGS = "no_readings", _("Active delivery without readings")
+        NO_PRICE = "no_price", _("The allocation has no price for the slot")
         OVERAGE = "overage", _("More card-seconds than the agreement commits")
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="parked")
@@ -93,10 +95,27 @@ class ParkedUsage(models.Model):
         verbose_name_plural = "parked usage"
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["agreement", "slot", "reason"], condition=Q(resolved_at__isnull=True), name="parked_once"
+                fields=["agreement", "slot", "reason"],
+                condition=Q(resolved_at__isnull=True),
+                name="parked_once",
             ),
         ]
         triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
 
     def __str__(self) -> str:
         return f"{self.agreement_id} {self.slot:%F %H} {self.reason}"
+
+
+class RatedUntil(models.Model):
+    """Every active slot of the delivery that ended by ``until`` has a charge or was parked."""
+
+    delivery = models.OneToOneField(
+        Delivery, on_delete=models.PROTECT, primary_key=True, related_name="rated"
+    )
+    until = models.DateTimeField()
+
+    class Meta:
+        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"D{self.delivery_id} until {self.until:%F %H}"

@@ -1,0 +1,45 @@
+"""Reading readings: the parties of the agreement see theirs, auditors and operators see all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Max, Q, QuerySet, Sum
+
+from accounts.actors import Capability, Viewer
+from billing.metering.models import Reading, ReadingConflict
+
+
+def _parties(viewer: Viewer, path: str) -> Q:
+    """The condition that ``path``, an agreement, has an organisation of the viewer as a party."""
+    if viewer.sees_everything:
+        return Q()
+    mine = viewer.organisations_with(Capability.READ)
+    return Q(**{f"{path}__buyer__in": mine}) | Q(**{f"{path}__owner__in": mine})
+
+
+def readings_for(viewer: Viewer) -> QuerySet[Reading]:
+    """Newest first, with their delivery."""
+    return (
+        Reading.objects.filter(_parties(viewer, "delivery__agreement"))
+        .select_related("delivery__agreement")
+        .defer("body")
+        .order_by("-pk")
+    )
+
+
+def usage_by_slot(readings: QuerySet[Reading]) -> QuerySet[Reading, Any]:
+    """What readings add up to, by delivery, slot and meter: quantity, readings, last reading's id."""
+    return (
+        readings.order_by("delivery", "slot", "meter")
+        .values("delivery", "slot", "meter")
+        .annotate(total=Sum("quantity"), readings=Count("pk"), last_reading=Max("pk"))
+    )
+
+
+def conflicts_for(viewer: Viewer) -> QuerySet[ReadingConflict]:
+    """Newest first: everybody's for auditors and operators, an owner's own for the owner."""
+    rows = ReadingConflict.objects.select_related("reading__delivery__agreement", "token").order_by("-pk")
+    if viewer.sees_everything:
+        return rows
+    return rows.filter(reading__delivery__agreement__owner__in=viewer.organisations_with(Capability.READ))

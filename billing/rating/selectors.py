@@ -1,0 +1,73 @@
+"""Reading charges: the parties of the agreement see theirs, auditors and operators see all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+
+from accounts.actors import Capability, Viewer
+from billing.metering.models import Meter, Reading
+from billing.rating.models import Charge, ParkedUsage, RatingRun
+
+
+def charges_for(viewer: Viewer) -> QuerySet[Charge]:
+    """Newest first, with the agreement and its parties, the charge it corrects and its lines."""
+    rows = Charge.objects.select_related(
+        "agreement__buyer", "agreement__owner", "agreement__delivery", "corrects", "run"
+    ).order_by("-pk")
+    if viewer.sees_everything:
+        return rows
+    mine = viewer.organisations_with(Capability.READ)
+    return rows.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
+
+
+def totals_of(charges: QuerySet[Charge]) -> QuerySet[Charge, Any]:
+    """What charges add up to, a row for each currency, at full precision."""
+    return (
+        charges.order_by("currency")
+        .values("currency")
+        .annotate(
+            total_quantity=Sum("quantity"),
+            total_amount=Sum("amount"),
+            total_commission=Sum("commission"),
+            total_credit=Sum("credit"),
+            charges=Count("pk"),
+        )
+    )
+
+
+def parked_for(viewer: Viewer) -> QuerySet[ParkedUsage]:
+    """Newest first, for operators and auditors; nobody else sees the queue."""
+    rows = ParkedUsage.objects.select_related(
+        "agreement__buyer", "agreement__owner", "agreement__delivery__site", "run"
+    ).order_by("-pk")
+    return rows if viewer.sees_everything else rows.none()
+
+
+def runs_for(viewer: Viewer) -> QuerySet[RatingRun]:
+    """Newest first, for operators and auditors."""
+    rows = RatingRun.objects.order_by("-pk")
+    return rows if viewer.sees_everything else rows.none()
+
+
+def readings_of(charge: Charge) -> QuerySet[Reading]:
+    """The readings that this charge added; whoever may see the charge may see them."""
+    after = charge.corrects.last_reading if charge.corrects is not None else 0
+    return (
+        Reading.objects.filter(
+            delivery__agreement=charge.agreement_id,
+            slot=charge.slot,
+            meter=Meter.ALLOCATED,
+            pk__gt=after,
+            pk__lte=charge.last_reading,
+        )
+        .select_related("delivery")
+        .defer("body")
+        .order_by("starts_at", "pk")
+    )
+
+
+def history_of(charge: Charge) -> QuerySet[Charge]:
+    """All charges of the same slot, first to last."""
+    return Charge.objects.filter(agreement=charge.agreement_id, slot=charge.slot).order_by("sequence")

@@ -1,0 +1,126 @@
+"""What a rating run looks at: the slots whose turn it is, and the facts about each.
+
+Every query here is one statement, whatever the number of slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Least
+
+from billing.metering.models import ChangedSlot
+from billing.metering.rules import active_interval
+from billing.metering.storage import SlotKey, allocated_usage
+from billing.rating.judgement import Case, Charged
+from marketplace.clock import HOUR, floor_hour
+from marketplace.delivery.models import Delivery
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is due: the cases, and what to tick off when they are done."""
+
+    cases: list[Case]
+    deliveries: list[int]
+    changes: list[int]
+
+
+def work_until(horizon: datetime) -> Work:
+    """Everything about slots that ended by ``horizon``, a full hour, and that is not rated yet.
+
+    The changes are read before the readings are added up: a reading that commits in between is
+    counted now, and its change is looked at again by the next run, which finds nothing to add.
+    """
+    due = list(_due_deliveries(horizon))
+    slots = {(one.pk, slot) for one in due for slot in active_slots(one, since=_since(one), until=horizon)}
+    changes = ChangedSlot.objects.filter(slot__lte=horizon - HOUR).values_list("pk", "delivery_id", "slot")
+    changed = {pk: (delivery_id, slot) for pk, delivery_id, slot in changes}
+    slots.update(changed.values())
+    return Work(
+        cases=_cases(slots),
+        deliveries=[one.pk for one in due],
+        changes=list(changed),
+    )
+
+
+def active_slots(delivery: Delivery, *, since: datetime | None, until: datetime) -> Iterator[datetime]:
+    """The slots in which the delivery was active for a second or more, and that ended by ``until``.
+
+    ``since`` leaves out the slots before it.
+    """
+    active = active_interval(delivery)
+    if active is None:
+        return
+    slot = floor_hour(max(active[0], since or active[0]))
+    while slot < active[1] and slot + HOUR <= until:
+        if min(active[1], slot + HOUR) - max(active[0], slot) >= SECOND:
+            yield slot
+        slot += HOUR
+
+
+def _due_deliveries(horizon: datetime) -> Collection[Delivery]:
+    ends = Least(Coalesce("active_until", "ends_at"), horizon)
+    return (
+        Delivery.objects.filter(active_from__lt=horizon)
+        .filter(Q(rated__isnull=True) | Q(rated__until__lt=ends))
+        .select_related("rated")
+        .order_by("pk")
+    )
+
+
+def _since(delivery: Delivery) -> datetime | None:
+    return delivery.rated.until if hasattr(delivery, "rated") else None
+
+
+def _cases(slots: Collection[SlotKey]) -> list[Case]:
+    """The facts about each slot, in a fixed order."""
+    deliveries = Delivery.objects.select_related("agreement__allocation").in_bulk({pk for pk, _ in slots})
+    usage = allocated_usage(slots)
+    charged = _charged({(deliveries[pk].agreement_id, slot) for pk, slot in slots})
+    cases = []
+    for pk, slot in sorted(slots):
+        agreement = deliveries[pk].agreement
+        position = (slot - agreement.allocation.starts_at) // HOUR
+        prices = agreement.allocation.prices
+        cases.append(
+            Case(
+                agreement=agreement.pk,
+                slot=slot,
+                cards=agreement.cards,
+                price=prices[position] if 0 <= position < len(prices) else None,
+                currency=agreement.currency,
+                commission_rate=agreement.commission_rate,
+                usage=usage.get((pk, slot)),
+                charged=charged.get((agreement.pk, slot)),
+            )
+        )
+    return cases
+
+
+def _charged(slots: Collection[SlotKey]) -> dict[SlotKey, Charged]:
+    """What was charged already, by agreement and slot."""
+    if not slots:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT wanted.agreement_id, wanted.slot, total.*
+            FROM unnest(%s::bigint[], %s::timestamptz[]) AS wanted (agreement_id, slot)
+            CROSS JOIN LATERAL (
+                SELECT sum(quantity)::bigint, sum(amount), sum(commission),
+                       (array_agg(id ORDER BY sequence DESC))[1] AS last_charge, max(sequence)
+                FROM rating_charge charge
+                WHERE charge.agreement_id = wanted.agreement_id AND charge.slot = wanted.slot
+            ) AS total
+            WHERE total.last_charge IS NOT NULL
+            """,
+            [[pk for pk, _ in slots], [slot for _, slot in slots]],
+        )
+        return {(pk, slot): Charged(*rest) for pk, slot, *rest in cursor.fetchall()}
