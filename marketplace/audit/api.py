@@ -8,11 +8,19 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.views import DomainView
-from marketplace.audit.selectors import Levels, Utilisation, default_window, utilisation
+from marketplace.audit.selectors import (
+    Activity,
+    Levels,
+    Utilisation,
+    activity,
+    default_window,
+    utilisation,
+)
 from marketplace.clock import floor_hour
 from marketplace.errors import InvalidInput
 
@@ -45,6 +53,25 @@ class UtilisationSerializer(serializers.Serializer[Utilisation]):
     sites = SiteLevelsSerializer(many=True)
 
 
+class ActivitySerializer(serializers.Serializer[Activity]):
+    runs_committed = serializers.IntegerField()
+    agreements = serializers.IntegerField()
+    deliveries_active = serializers.IntegerField()
+    readings = serializers.IntegerField()
+    charges = serializers.IntegerField()
+    invoice_lines = serializers.IntegerField()
+
+
+class ActivityView(DomainView):
+    """What the exchange has done so far, in counts. Public."""
+
+    permission_classes = (AllowAny,)
+
+    @extend_schema(responses=ActivitySerializer)
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        return Response(ActivitySerializer(activity()).data)
+
+
 class UtilisationView(DomainView):
     """Installed, offered, sold, allocated and active card-hours over whole UTC hours."""
 
@@ -70,7 +97,5 @@ def _full_hour(request: Request, name: str) -> datetime | None:
         return None
     moment = serializers.DateTimeField().run_validation(text)
     if moment != floor_hour(moment):
-        raise InvalidInput(
-            f"{name} is not a full UTC hour.", {name: "use a full hour, 2026-03-01T08:00Z"}
-        )
+        raise InvalidInput(f"{name} is not a full UTC hour.", {name: "use a full hour, 2026-03-01T08:00Z"})
     return floor_hour(moment)

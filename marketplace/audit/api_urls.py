@@ -2,4 +2,7 @@ from django.urls import path
 
 from marketplace.audit import api
 
-urlpatterns = [path("audit/utilisation", api.UtilisationView.as_view(), name="utilisation")]
+urlpatterns = [
+    path("activity", api.ActivityView.as_view(), name="activity"),
+    path("audit/utilisation", api.UtilisationView.as_view(), name="utilisation"),
+]

@@ -20,9 +20,13 @@ from django.db import connection
 from django.utils.translation import get_language
 
 from accounts.actors import Capability, Viewer
-from billing.metering.models import Meter
+from billing.invoicing.models import Document, Line
+from billing.metering.models import Meter, Reading
+from billing.rating.models import Charge
+from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
 from marketplace.clock import HOUR, floor_hour
+from marketplace.delivery.models import Delivery, DeliveryState
 
 SECONDS_AN_HOUR = 3600
 
@@ -139,6 +143,29 @@ def utilisation(viewer: Viewer, *, start: datetime, end: datetime) -> Utilisatio
         hubs=_sum_by(sites, lambda site: site.hub),
         nations=_sum_by(sites, lambda site: site.country),
         total=sum((site.levels for site in sites), NOTHING),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How much the exchange has done so far, in counts that name nobody."""
+
+    runs_committed: int
+    agreements: int
+    deliveries_active: int
+    readings: int
+    charges: int
+    invoice_lines: int
+
+
+def activity() -> Activity:
+    return Activity(
+        runs_committed=MarketRun.objects.filter(state=MarketRun.State.COMMITTED).count(),
+        agreements=Agreement.objects.count(),
+        deliveries_active=Delivery.objects.filter(state=DeliveryState.ACTIVE).count(),
+        readings=Reading.objects.count(),
+        charges=Charge.objects.count(),
+        invoice_lines=Line.objects.filter(document__kind=Document.Kind.INVOICE).count(),
     )
 
 
