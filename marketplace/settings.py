@@ -75,14 +75,14 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "csp",
-    "django_cotton",
+    "django_cotton.apps.SimpleAppConfig",
     "django_htmx",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "pgtrigger",
     "rest_framework",
-    "template_partials",
+    "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
     "marketplace.catalogue",
     "marketplace.supply",
@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.OrganisationMiddleware",
+    "marketplace.web.middleware.ReaderZoneMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
 ]
 
@@ -126,8 +127,24 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            # Written out, for the automatic set-ups of cotton and of template_partials undo each other.
+            "loaders": [
+                (
+                    "template_partials.loader.Loader",
+                    [
+                        (
+                            "django.template.loaders.cached.Loader",
+                            [
+                                "django_cotton.cotton_loader.Loader",
+                                "django.template.loaders.filesystem.Loader",
+                                "django.template.loaders.app_directories.Loader",
+                            ],
+                        )
+                    ],
+                )
+            ],
+            "builtins": ["django_cotton.templatetags.cotton"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -138,6 +155,9 @@ TEMPLATES = [
         },
     }
 ]
+
+# Components see their attributes and the context processors, not the page's other variables.
+COTTON_ISOLATE_BY_DEFAULT = True
 
 # --- Database and broker --------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ def account_links(request: HttpRequest) -> dict[str, str]:
         "mfa": resolve(["mfa_index"]),
         "team": resolve(["accounts:team"]),
         "tokens": resolve(["accounts:tokens"]),
+        "api": resolve(["api:docs"]),
         "admin": resolve(["admin:index"])
         if getattr(getattr(request, "user", None), "is_staff", False)
         else "",

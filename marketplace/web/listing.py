@@ -33,25 +33,39 @@ class Column(Generic[Row]):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing(Generic[M]):
+class Listing(Generic[M, Row]):
     """How one list is shown. ``keys`` are what ``?sort=`` may name, and the lookups that they stand for."""
 
     name: str
     template: str
-    columns: Sequence[Column[M]]
+    columns: Sequence[Column[Row]]
     keys: Mapping[str, str]
     default: str
 
 
 def show(
-    request: HttpRequest, listing: Listing[M], rows: QuerySet[M], context: Mapping[str, Any]
+    request: HttpRequest,
+    listing: Listing[M, Row],
+    rows: QuerySet[M],
+    context: Mapping[str, Any],
+    *,
+    line: Callable[[M], Row],
 ) -> HttpResponseBase:
-    """The page of the list that the query string asks for, or all of its rows as CSV."""
+    """The page of the list that the query string asks for, or all of its rows as CSV.
+
+    ``line`` makes of a row of the database what the template and the columns of the CSV read.
+    """
     sorted_rows = in_order(rows, request.GET.get("sort", ""), listing.keys, listing.default)
     if request.GET.get("format") == "csv":
-        return as_csv(listing.name, listing.columns, sorted_rows.iterator(ROWS_A_CHUNK))
-    shown = {"page": page_of(request, sorted_rows), "csv": csv_link(request)}
-    return render(request, listing.template, {**context, **shown})
+        return as_csv(listing.name, listing.columns, map(line, sorted_rows.iterator(ROWS_A_CHUNK)))
+    page = page_of(request, sorted_rows)
+    page.object_list = [line(row) for row in page.object_list]
+    return render(request, listing.template, {**context, "page": page, "csv": csv_link(request)})
+
+
+def as_it_is(row: Row) -> Row:
+    """For lists whose rows need no making up."""
+    return row
 
 
 def in_order(rows: QuerySet[M], wanted: str, keys: Mapping[str, str], default: str) -> QuerySet[M]:
