@@ -15,6 +15,7 @@ from marketplace import engine
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import ProfileVersion
+from marketplace.catalogue.selectors import FactMissing
 from marketplace.clearing import services as clearing
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.clock import MarketClock, hours_between
@@ -37,10 +38,10 @@ def run_market(*, clock: MarketClock, actor: Actor) -> MarketRun | None:
 def _run(*, clock: MarketClock, actor: Actor) -> MarketRun:
     run = clearing.open_run(actor=actor, now=clock.now())
     while run.attempts < settings.MARKET_RUN_ATTEMPTS:
-        data = clearing.take_snapshot(run, now=clock.now())
         try:
+            data = clearing.take_snapshot(run, now=clock.now())
             result = clearing.compute(data)
-        except (MalformedSnapshot, Violation) as error:
+        except (FactMissing, MalformedSnapshot, Violation) as error:
             return _fail(run, f"{type(error).__name__}: {error}", clock=clock, actor=actor)
         try:
             return commit(run, data, result, now=clock.now(), actor=actor)

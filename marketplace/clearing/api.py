@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
@@ -22,7 +22,7 @@ from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
 
 
 class RunSerializer(serializers.ModelSerializer[MarketRun]):
-    accelerator_models_sold = serializers.IntegerField(read_only=True)
+    accelerator_models_sold = serializers.IntegerField(source="models_sold", read_only=True, allow_null=True)
 
     class Meta:
         model = MarketRun
@@ -48,30 +48,24 @@ class ExplanationSerializer(serializers.ModelSerializer[Explanation]):
         fields: ClassVar = ["run", "request", "outcome", "binding", "details"]
 
 
-def _with_models_sold() -> QuerySet[MarketRun]:
-    return selectors.runs().annotate(
-        accelerator_models_sold=Count("allocations__offer__fleet__model", distinct=True)
-    )
-
-
 class RunList(DomainListView[MarketRun]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[MarketRun]:
-        return _with_models_sold()
+        return selectors.with_models_sold(selectors.runs())
 
 
 class RunDetail(DomainDetailView[MarketRun]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[MarketRun]:
-        return _with_models_sold()
+        return selectors.with_models_sold(selectors.runs())
 
 
 class RunPrices(DomainListView[ClearingPrice]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = PriceSerializer
     queryset = ClearingPrice.objects.none()
 
@@ -83,7 +77,7 @@ class RunPrices(DomainListView[ClearingPrice]):
 class Prices(DomainListView[ClearingPrice]):
     """Every price of a product, newest run first."""
 
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = PriceSerializer
     queryset = ClearingPrice.objects.none()
 
@@ -114,7 +108,7 @@ class Explanations(DomainListView[Explanation]):
     def get_queryset(self) -> QuerySet[Explanation]:
         rows = selectors.explanations_for(self.viewer)
         wanted = self.request.query_params.get("request")
-        return rows.filter(request=wanted) if wanted and wanted.isdecimal() else rows
+        return rows.filter(request=int(wanted)) if wanted and wanted.isdecimal() else rows
 
 
 @extend_schema_view(get=extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT}))
@@ -144,7 +138,7 @@ class RunResult(RunFile):
     part = "result"
 
 
-class BoardLineSerializer(serializers.Serializer[dict[str, Any]]):
+class BoardLineSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(source="model__slug")
     vendor = serializers.CharField(source="model__vendor")
     zone = serializers.CharField(source="zone__slug")
@@ -158,7 +152,7 @@ class BoardLineSerializer(serializers.Serializer[dict[str, Any]]):
 class Board(DomainView):
     """Prices per card-hour of the next 24 hours, a line a product."""
 
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
 
     @extend_schema(responses=BoardLineSerializer(many=True))
     def get(self, request: Request) -> Response:  # noqa: ARG002

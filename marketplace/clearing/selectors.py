@@ -28,7 +28,7 @@ from marketplace.clock import HOUR, floor_hour
 MONEY = DecimalField(max_digits=30, decimal_places=6)
 
 
-def average_price() -> ExpressionWrapper:
+def average_price() -> ExpressionWrapper[Any]:
     """An aggregate: the average of prices, weighted by the cards that they sold."""
     paid = Sum(F("price") * F("cards"), output_field=MONEY)
     return ExpressionWrapper(paid / Sum("cards"), output_field=MONEY)
@@ -41,11 +41,6 @@ def runs() -> QuerySet[MarketRun]:
 
 def last_committed() -> MarketRun | None:
     return runs().filter(state=MarketRun.State.COMMITTED).first()
-
-
-def models_matched(run: MarketRun) -> int:
-    """How many accelerator models a run sold."""
-    return run.allocations.aggregate(n=Count("offer__fleet__model", distinct=True))["n"]
 
 
 def with_models_sold(rows: QuerySet[MarketRun]) -> QuerySet[MarketRun]:
@@ -94,7 +89,7 @@ def board(*, now: datetime, hours: int = 24) -> Sequence[ProductLine]:
         )
         .order_by("model__vendor", "model__name", "zone__slug")
     )
-    return list(rows)  # type: ignore[arg-type]
+    return list(rows)
 
 
 def prices_of_product(*, model: str, zone: str) -> QuerySet[ClearingPrice]:

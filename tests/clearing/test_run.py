@@ -16,7 +16,6 @@ from marketplace import engine
 from marketplace.agreements import services as agreements
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.terms import digest
-from marketplace.catalogue.selectors import FactMissing
 from marketplace.clearing import services as clearing
 from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
 from marketplace.demand.models import ComputeRequest
@@ -28,6 +27,7 @@ from tests.factories import (
     make_fleet,
     make_model,
     make_offer,
+    make_profile_version,
     make_region,
     make_request,
     make_site,
@@ -193,11 +193,15 @@ def test_replaying_a_run_that_is_not_there_says_so() -> None:
         call_command("replay", "77")
 
 
-def test_a_market_without_exchange_rates_is_not_cleared() -> None:
+def test_a_run_without_a_fact_fails_where_an_operator_sees_it() -> None:
+    make_profile_version()
     make_offer()
-    make_request()
-    with pytest.raises(FactMissing, match="load_catalogue"):
-        run()
+    request = make_request()
+    done = run()
+    request.refresh_from_db()
+    assert done.state == MarketRun.State.FAILED
+    assert "No exchange rate is valid" in done.failure
+    assert request.state == ComputeRequest.State.OPEN
 
 
 def test_a_withdrawn_offer_sells_nothing() -> None:
