@@ -43,6 +43,8 @@ class Market:
         self.buyer = cast.token(cast.buyer, Scope.READ, Scope.TRADE)
         self.agent = cast.token(cast.owner, Scope.AGENT)
         self.keys = 0
+        self.fleet = make_fleet(make_site(cast.owner, make_region()), cards=32)
+        self.site = self.fleet.site_id
 
     def get(self, token: str, path: str) -> Any:
         answer = self.client.get(f"/api/v1/{path}", headers=bearer(token))
@@ -73,7 +75,7 @@ class Market:
             {
                 "specversion": "1.0",
                 "id": f"{delivery}-{kind}-{hour}",
-                "source": "urn:cardhour:site:1",
+                "source": f"urn:cardhour:site:{self.site}",
                 "type": "org.cardhour.meter.v1",
                 "time": self.now.isoformat(),
                 "subject": f"delivery/{delivery}",
@@ -100,7 +102,7 @@ def market(cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch) -> Marke
 def test_from_an_idle_card_to_a_paid_hour(market: Market, cast: Cast, settings: Any) -> None:
     settings.BILLING_PERIOD = "hours:6"
     settings.COMMISSION_RATE = Decimal("0.03")
-    fleet = make_fleet(make_site(cast.owner, make_region()), cards=32)
+    fleet = market.fleet
 
     # The owner offers half of its 32 cards for a day at ¥10, the buyer wants them for two hours at ¥12.
     offer = {
