@@ -3,7 +3,7 @@ from django.urls import path
 from billing.metering import api
 
 urlpatterns = [
-    path("meter-events", api.MeterEventsView.as_view(), name="api-meter-events"),
-    path("readings", api.ReadingList.as_view(), name="api-readings"),
-    path("reading-conflicts", api.ConflictList.as_view(), name="api-reading-conflicts"),
+    path("meter-events", api.MeterEventsView.as_view(), name="meter-events"),
+    path("readings", api.ReadingList.as_view(), name="reading-list"),
+    path("reading-conflicts", api.ConflictList.as_view(), name="reading-conflict-list"),
 ]

@@ -1,0 +1,60 @@
+"""What of the lists of billing is shown."""
+
+from __future__ import annotations
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from billing.invoicing.models import Document
+from billing.rating.models import Charge
+from marketplace.catalogue.models import CurrencyCode
+from marketplace.web.fields import HourField
+
+ANY_CURRENCY = [("", _("Any currency")), *CurrencyCode.choices]
+
+
+class ChargeFilter(forms.Form):
+    """A value that does not exist shows everything. The agreement is named by links only."""
+
+    DOCUMENTS = (
+        ("", _("On a document or not")),
+        ("open", _("Not on a document yet")),
+        ("documented", _("On a document")),
+    )
+    document = forms.ChoiceField(label=_("Document"), choices=DOCUMENTS, required=False)
+    currency = forms.ChoiceField(label=_("Currency"), choices=ANY_CURRENCY, required=False)
+    since = HourField(label=_("From"), required=False)
+    until = HourField(label=_("Until"), required=False)
+    agreement = forms.IntegerField(required=False, widget=forms.HiddenInput, min_value=1, max_value=2**63 - 1)
+
+    def of(self, rows: QuerySet[Charge]) -> QuerySet[Charge]:
+        self.is_valid()
+        chosen = {name: value for name, value in self.cleaned_data.items() if value}
+        lookups = {
+            "currency": "currency",
+            "since": "slot__gte",
+            "until": "slot__lt",
+            "agreement": "agreement",
+        }
+        rows = rows.filter(**{lookups[name]: value for name, value in chosen.items() if name in lookups})
+        if "document" in chosen:
+            rows = rows.filter(invoiced__isnull=chosen["document"] == "open")
+        return rows
+
+
+class DocumentFilter(forms.Form):
+    """A value that does not exist shows everything."""
+
+    currency = forms.ChoiceField(label=_("Currency"), choices=ANY_CURRENCY, required=False)
+    since = HourField(label=_("Period from"), required=False)
+    until = HourField(label=_("Period until"), required=False)
+
+    def of(self, rows: QuerySet[Document]) -> QuerySet[Document]:
+        self.is_valid()
+        lookups = {
+            "currency": "currency",
+            "since": "period__starts_at__gte",
+            "until": "period__ends_at__lte",
+        }
+        return rows.filter(**{lookups[name]: value for name, value in self.cleaned_data.items() if value})

@@ -1,0 +1,307 @@
+"""Pages of money: usage, invoices, statements and the ledger. Every figure opens what it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from accounts.actors import Capability
+from accounts.models import Organisation
+from accounts.requests import PageRequest
+from accounts.selectors import organisations_for
+from billing.burndown import BurnDown, burn_down
+from billing.forms import ChargeFilter, DocumentFilter
+from billing.invoicing.models import Document, Line
+from billing.invoicing.selectors import charges_of, documents_for, lines_of, open_charges_for
+from billing.invoicing.selectors import totals_of as totals_of_documents
+from billing.ledger.selectors import accounts_for, statement_of
+from billing.money import from_minor
+from billing.presentation import (
+    ChargeLine,
+    DocumentLine,
+    PostingLine,
+    account_lines,
+    card_hours,
+    charge_line,
+    document_line,
+    line_of_document,
+    posting_line,
+)
+from billing.rating.models import Charge
+from billing.rating.selectors import charges_for, history_of, readings_of, totals_of
+from marketplace.agreements.selectors import agreements_for
+from marketplace.errors import NotAllowed
+from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
+
+HOURS_A_PAGE = 48
+WITH_DOCUMENTS = ("invoiced__invoice_line__document", "invoiced__statement_line__document")
+
+CHARGES: Listing[Charge, ChargeLine] = Listing(
+    name="cardhour-usage",
+    template="billing/usage.html",
+    columns=(
+        Column(gettext_lazy("Charge"), lambda line: line.charge.pk),
+        Column(gettext_lazy("Agreement"), lambda line: line.charge.agreement_id),
+        Column(gettext_lazy("Buyer"), lambda line: line.charge.agreement.buyer),
+        Column(gettext_lazy("Owner"), lambda line: line.charge.agreement.owner),
+        Column(gettext_lazy("Hour from"), lambda line: line.charge.slot),
+        Column(gettext_lazy("Card-seconds"), lambda line: line.charge.quantity),
+        Column(gettext_lazy("Price per card-h"), lambda line: line.charge.price),
+        Column(gettext_lazy("Amount"), lambda line: line.charge.amount),
+        Column(gettext_lazy("Commission"), lambda line: line.charge.commission),
+        Column(gettext_lazy("Credit"), lambda line: line.charge.credit),
+        Column(gettext_lazy("Currency"), lambda line: line.charge.currency),
+        Column(gettext_lazy("Corrects"), lambda line: line.charge.corrects_id),
+    ),
+    keys={
+        "charge": "pk",
+        "agreement": "agreement",
+        "hour": "slot",
+        "quantity": "quantity",
+        "price": "price",
+        "amount": "amount",
+    },
+    default="-hour",
+)
+
+DOCUMENTS: Listing[Document, DocumentLine] = Listing(
+    name="cardhour-documents",
+    template="billing/documents.html",
+    columns=(
+        Column(gettext_lazy("Number"), lambda line: line.document.number),
+        Column(gettext_lazy("Organisation"), lambda line: line.document.organisation),
+        Column(gettext_lazy("Period from"), lambda line: line.document.period.starts_at),
+        Column(gettext_lazy("Period until"), lambda line: line.document.period.ends_at),
+        Column(gettext_lazy("Total"), lambda line: line.total),
+        Column(gettext_lazy("Currency"), lambda line: line.document.currency),
+        Column(gettext_lazy("Finalised"), lambda line: line.document.finalised_at),
+    ),
+    keys={
+        "number": "number",
+        "period": "period__starts_at",
+        "total": "total",
+        "party": "organisation__name_en",
+    },
+    default="-number",
+)
+
+
+@login_required
+@require_safe
+def usage(request: PageRequest) -> HttpResponseBase:
+    _require_finance(request)
+    choice = ChargeFilter(request.GET)
+    rows = choice.of(_of_finance(request, charges_for(request.viewer)))
+    totals = [dict(total, hours=card_hours(total["total_quantity"])) for total in totals_of(rows)]
+    waiting = totals_of(_of_finance(request, open_charges_for(request.viewer)))
+    context = {
+        "filter": choice,
+        "totals": totals,
+        "waiting": list(waiting),
+        "sells": _sells(request),
+    }
+    return show(request, CHARGES, rows.select_related(*WITH_DOCUMENTS), context, line=charge_line)
+
+
+@login_required
+@require_safe
+def charge(request: PageRequest, pk: int) -> HttpResponse:
+    """A charge with the readings that it counted; both parties may look."""
+    shown = get_object_or_404(charges_for(request.viewer).select_related(*WITH_DOCUMENTS), pk=pk)
+    readings = readings_of(shown)
+    context = {
+        "line": charge_line(shown),
+        "readings": page_of(request, readings),
+        "history": [charge_line(each) for each in history_of(shown).select_related(*WITH_DOCUMENTS)],
+        "finance": _sees_money_of(request, shown.agreement.buyer_id, shown.agreement.owner_id),
+        "sells": request.viewer.may(Capability.READ, shown.agreement.owner_id),
+    }
+    return render(request, "billing/charge.html", context)
+
+
+@login_required
+@require_safe
+def agreement_usage(request: PageRequest, pk: int) -> HttpResponse:
+    """What of an agreement was sold, metered and charged; the agreement's page shows this as well."""
+    shown = get_object_or_404(agreements_for(request.viewer), pk=pk)
+    burned = burn_down(shown, request.viewer)
+    lines = Line.objects.filter(agreement=shown, document__in=documents_for(request.viewer).order_by())
+    context = {
+        "agreement": shown,
+        "burned": burned,
+        "committed": card_hours(burned.committed),
+        "allocated": card_hours(burned.allocated),
+        "active": card_hours(burned.active),
+        "charged": card_hours(burned.charged),
+        "page": _hours_page(request, burned),
+        "lines": [
+            line_of_document(each, shown.currency)
+            for each in lines.select_related("document__period").order_by("document")
+        ],
+        "finance": _sees_money_of(request, shown.buyer_id, shown.owner_id),
+    }
+    return render(request, "billing/agreement_usage.html", context)
+
+
+@login_required
+@require_safe
+def documents(request: PageRequest, kind: Document.Kind) -> HttpResponseBase:
+    _require_finance(request)
+    choice = DocumentFilter(request.GET)
+    everything = documents_for(request.viewer).filter(kind=kind)
+    rows = choice.of(everything)
+    context = {
+        "filter": choice,
+        "kind": kind,
+        "totals": _in_units(rows),
+        "all": _in_units(everything),
+    }
+    return show(request, DOCUMENTS, rows, context, line=document_line)
+
+
+@login_required
+@require_safe
+def document(request: PageRequest, kind: Document.Kind, number: str) -> HttpResponse:
+    shown = _document(request, kind, number)
+    context = {
+        "document": shown,
+        "kind": kind,
+        "total": from_minor(shown.total, shown.currency),
+        "lines": [line_of_document(each, shown.currency) for each in lines_of(shown)],
+    }
+    return render(request, "billing/document.html", context)
+
+
+@login_required
+@require_safe
+def line(request: PageRequest, kind: Document.Kind, number: str, pk: int) -> HttpResponse:
+    """The charges on a line of a document, which add up to it before it was rounded."""
+    shown = _document(request, kind, number)
+    of_line = get_object_or_404(lines_of(shown), pk=pk)
+    rows = charges_of(of_line)
+    page = page_of(request, rows)
+    page.object_list = [{"charge": each, "quantity": card_hours(each.quantity)} for each in page.object_list]
+    context = {
+        "document": shown,
+        "kind": kind,
+        "line": line_of_document(of_line, shown.currency),
+        "page": page,
+        "sells": kind == Document.Kind.STATEMENT,
+    }
+    return render(request, "billing/line.html", context)
+
+
+@login_required
+@require_safe
+def ledger(request: PageRequest) -> HttpResponse:
+    """The accounts and what they hold; for auditors the sum of all, which is zero."""
+    _require_finance(request)
+    accounts = account_lines(accounts_for(request.viewer))
+    sums: dict[str, object] = {}
+    if request.viewer.sees_everything:
+        currencies = sorted({each.account.currency for each in accounts})
+        sums = {
+            currency: sum(each.balance for each in accounts if each.account.currency == currency)
+            for currency in currencies
+        }
+    return render(request, "billing/ledger.html", {"accounts": accounts, "sums": sums})
+
+
+POSTINGS: Sequence[Column[PostingLine]] = (
+    Column(gettext_lazy("Booked"), lambda line: line.posting.journal.booked_at),
+    Column(gettext_lazy("Journal"), lambda line: line.posting.journal.key),
+    Column(gettext_lazy("Account"), lambda line: line.posting.account.kind),
+    Column(gettext_lazy("Amount"), lambda line: line.amount),
+    Column(gettext_lazy("Balance"), lambda line: line.running),
+)
+
+
+@login_required
+@require_safe
+def account_statement(request: PageRequest, organisation: int, currency: str) -> HttpResponseBase:
+    """Every movement on the accounts of one party in one currency, oldest first."""
+    party = get_object_or_404(organisations_for(request.viewer), pk=organisation)
+    if not request.viewer.may(Capability.FINANCE, party.pk):
+        raise _needs_finance()
+    rows = statement_of(request.viewer, party, currency.upper())
+    if request.GET.get("format") == "csv":
+        return as_csv("cardhour-ledger", POSTINGS, map(posting_line, rows.iterator(ROWS_A_CHUNK)))
+    page = page_of(request, rows)
+    page.object_list = [posting_line(each) for each in page.object_list]
+    context = {"party": party, "currency": currency.upper(), "page": page, "csv": csv_link(request)}
+    return render(request, "billing/account_statement.html", context)
+
+
+def _hours_page(request: PageRequest, burned: BurnDown) -> Page[Any]:
+    page = page_of(request, burned.slots, HOURS_A_PAGE)
+    page.object_list = [
+        {"use": use, **{name: _hours(getattr(use, name)) for name in ("committed", "allocated", "charged")}}
+        for use in page.object_list
+    ]
+    return page
+
+
+def _hours(card_seconds: int | None) -> Decimal | None:
+    return None if card_seconds is None else card_hours(card_seconds)
+
+
+def _require_finance(request: PageRequest) -> None:
+    """``NotAllowed`` unless the reader may see the money of some organisation."""
+    if not request.viewer.sees_everything and not request.viewer.organisations_with(Capability.FINANCE):
+        raise _needs_finance()
+
+
+def _needs_finance() -> NotAllowed:
+    return NotAllowed(_("This shows money. Ask an administrator of your organisation for the role Finance."))
+
+
+def _of_finance(request: PageRequest, rows: QuerySet[Charge]) -> QuerySet[Charge]:
+    """Those of organisations whose money the reader may see."""
+    if request.viewer.sees_everything:
+        return rows
+    mine = request.viewer.organisations_with(Capability.FINANCE)
+    return rows.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
+
+
+def _document(request: PageRequest, kind: Document.Kind, number: str) -> Document:
+    """The document, for finance; a colleague is told why not, and to a stranger there is none."""
+    found = documents_for(request.viewer).filter(kind=kind, number=number).first()
+    if found is not None:
+        return found
+    mine = request.viewer.organisations_with(Capability.READ)
+    if Document.objects.filter(kind=kind, number=number, organisation__in=mine).exists():
+        raise _needs_finance()
+    raise Http404
+
+
+def _sees_money_of(request: PageRequest, *organisations: int) -> bool:
+    return any(request.viewer.may(Capability.FINANCE, pk) for pk in organisations)
+
+
+def _sells(request: PageRequest) -> bool:
+    """Whether what owners are credited is of interest: to owners, auditors and operators."""
+    organisation = request.organisation
+    return request.viewer.sees_everything or bool(
+        organisation and organisation.kind == Organisation.Kind.OWNER
+    )
+
+
+def _in_units(rows: QuerySet[Document]) -> list[dict[str, object]]:
+    return [
+        {
+            "currency": total["currency"],
+            "count": total["documents"],
+            "sum": from_minor(total["sum"], total["currency"]),
+        }
+        for total in totals_of_documents(rows)
+    ]
