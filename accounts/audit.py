@@ -122,8 +122,12 @@ def verify_chain(*, now: datetime, sealed_within: timedelta = timedelta(minutes=
         if _sha256(link.previous + link.event.digest) != link.digest:
             yield Break(link.position, link.event_id, "the link was altered")
         position, previous = link.position, link.digest
+    # The join above passes over links whose event is gone; the last ones would leave no gap.
+    event = AuditEvent.objects.filter(pk=models.OuterRef("event_id"))
+    for link in AuditSeal.objects.filter(~models.Exists(event)).order_by("position"):
+        yield Break(link.position, link.event_id, "the event was removed")
     settled = AuditSeal.objects.filter(sealed_at__lt=now - sealed_within).aggregate(
         newest=models.Max("event_id")
     )["newest"]
-    for event in AuditEvent.objects.filter(seal=None, pk__lt=settled or 0).order_by("pk"):
-        yield Break(None, event.pk, "the event was inserted behind the chain, or its link was removed")
+    for stray in AuditEvent.objects.filter(seal=None, pk__lt=settled or 0).order_by("pk"):
+        yield Break(None, stray.pk, "the event was inserted behind the chain, or its link was removed")

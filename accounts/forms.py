@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, Role, Scope
 
-NEVER = ""
+FOREVER = "0"
 
 
 class OrganisationForm(forms.Form):
@@ -59,14 +59,13 @@ class TokenForm(forms.Form):
             ("30", _("30 days")),
             ("90", _("90 days")),
             ("365", _("1 year")),
-            (NEVER, _("Until revoked")),
+            (FOREVER, _("Until revoked")),
         ],
         coerce=int,
-        empty_value=None,
-        required=False,
         initial="365",
     )
 
     def lifetime(self) -> timedelta | None:
-        days: int | None = self.cleaned_data["days"]
-        return None if days is None else timedelta(days=days)
+        """None: it works until somebody revokes it."""
+        days: int = self.cleaned_data["days"]
+        return timedelta(days=days) if days else None

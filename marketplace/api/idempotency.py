@@ -26,12 +26,12 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import IdempotencyRecord
 from marketplace.api.problems import ApiRefusal
+from marketplace.api.rendering import as_json
 from marketplace.api.views import DomainView
 
 HEADER = "Idempotency-Key"
@@ -151,7 +151,7 @@ def _keep(record: IdempotencyRecord, response: HttpResponseBase) -> None:
         raise TypeError("an idempotent handler answers with a DRF Response")
     record.status = response.status_code
     # Text inside the JSON column, not an object: jsonb would reorder the members of the answer.
-    record.body = JSONRenderer().render(response.data).decode()
+    record.body = as_json(response.data).decode()
     record.location = response.headers.get("Location", "")
     record.save(force_insert=True)
 

@@ -19,11 +19,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from marketplace.api.rendering import as_json
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
 
 CONTENT_TYPE = "application/problem+json"
@@ -82,7 +82,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 def problem_response(document: Mapping[str, Any]) -> HttpResponse:
     """The same outside of DRF, for addresses that no API view answers."""
-    return HttpResponse(JSONRenderer().render(document), status=document["status"], content_type=CONTENT_TYPE)
+    return HttpResponse(as_json(document), status=document["status"], content_type=CONTENT_TYPE)
 
 
 def is_api_path(request: HttpRequest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
@@ -53,6 +53,16 @@ class BearerScheme(OpenApiAuthenticationExtension):
             "bearerFormat": "chk_…",
             "description": "A token of an organisation, made under Team and tokens.",
         }
+
+
+class KeyOfOurs(OpenApiSerializerFieldExtension):
+    """Every primary key that the API takes or gives is an integer, whatever serializer names it."""
+
+    target_class = "rest_framework.relations.PrimaryKeyRelatedField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:  # noqa: ARG002
+        return {"type": "integer"}
 
 
 class ProblemSchema(AutoSchema):

@@ -15,6 +15,9 @@ v1 = [
     path("", include("marketplace.agreements.api_urls")),
     path("", include("marketplace.delivery.api_urls")),
     path("", include("billing.metering.api_urls")),
+    path("", include("billing.rating.api_urls")),
+    path("", include("billing.ledger.api_urls")),
+    path("", include("billing.invoicing.api_urls")),
     path("", include("marketplace.audit.api_urls")),
 ]
 

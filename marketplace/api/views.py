@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.actors import Viewer
+from marketplace.api.rendering import ExactRenderer
 from marketplace.api.schema import ProblemSchema
 from marketplace.clock import market_now
 
@@ -32,6 +33,7 @@ class DomainView(APIView):
     """``self.viewer`` asks for it, ``self.now`` is when: one moment for the whole request."""
 
     schema = ProblemSchema()
+    renderer_classes = (ExactRenderer,)
 
     @property
     def viewer(self) -> Viewer:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -15,7 +14,6 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.actors import Capability
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import DomainListView, DomainView
 from marketplace.catalogue.models import SoftwareStack
@@ -68,7 +66,7 @@ class Stacks(DomainListView[SoftwareStack]):
 
 class Lenient(DomainView):
     @idempotent(required=False)
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> Response:  # noqa: ARG002
         stack = SoftwareStack.objects.create(slug=f"s{SoftwareStack.objects.count()}", name="x")
         return Response({"slug": stack.slug}, status=201)
 
@@ -90,8 +88,10 @@ class Form(serializers.Serializer[Any]):
 class Wrong(DomainView):
     """Raises what the address names."""
 
-    errors: dict[str, Exception] = {
-        "domain": OutOfCards("Fleet 3 has 8 cards, 16 were asked for.", cards=8, status="x", price=Decimal("1.20")),
+    errors: ClassVar[dict[str, Exception]] = {
+        "domain": OutOfCards(
+            "Fleet 3 has 8 cards, 16 were asked for.", cards=8, status="x", price=Decimal("1.20")
+        ),
         "input": InvalidInput("Not listed.", {"alternatives.0.limit": "Too high."}),
         "not_allowed": NotAllowed("Ask an administrator."),
         "denied": PermissionDenied(),
@@ -100,24 +100,18 @@ class Wrong(DomainView):
         "bug": ZeroDivisionError("secret inner detail"),
     }
 
-    def get(self, request: Request, kind: str) -> Response:
+    def get(self, request: Request, kind: str) -> Response:  # noqa: ARG002
         raise self.errors[kind]
 
     def post(self, request: Request, kind: str) -> Response:
         Form(data=request.data).is_valid(raise_exception=True)
-        return Response({"hours": timedelta(hours=1)})
-
-
-class Reading(DomainView):
-    def get(self, request: Request, organisation: int) -> Response:
-        return Response({"may": self.viewer.may(Capability.TRADE, organisation), "now": self.now})
+        return Response({"kind": kind})
 
 
 urlpatterns = [
     path("api/stacks", Stacks.as_view()),
     path("api/lenient", Lenient.as_view()),
     path("api/wrong/<slug:kind>", Wrong.as_view()),
-    path("api/reading/<int:organisation>", Reading.as_view()),
     path("", include("marketplace.urls")),
 ]
 handler500 = "marketplace.api.problems.server_error"

@@ -45,7 +45,9 @@ def test_what_is_new_does_not_shift_the_next_page(caller: Client) -> None:
     assert [stack["slug"] for stack in caller.get(page["next"]).json()["results"]] == ["s1", "s0"]
 
 
-def test_a_page_costs_one_query_whatever_its_length(caller: Client, django_assert_num_queries: object) -> None:
+def test_a_page_costs_one_query_whatever_its_length(
+    caller: Client, django_assert_num_queries: object
+) -> None:
     make_stacks(30)
     with django_assert_num_queries(2):  # type: ignore[operator]  # the token and the page
         caller.get("/api/stacks?limit=30")
