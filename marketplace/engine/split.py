@@ -3,7 +3,8 @@
 For every first slot the offers are ordered by what one unit of the amount costs there, and the
 amount is filled from the cheapest upwards. An offer that is dearer than the limit is never part of
 a mix, even where the mean would be within it. The first slots are then tried from the fullest and
-cheapest on; each is composed for real, offer by offer, with every price that it would raise.
+cheapest on; each is composed for real, offer by offer, with every price that it would raise. If
+that does not fill everything, one offer alone is tried at every first slot (see ``single``).
 The order is a guide, and the number of first slots tried is bounded by ``TRIES``; what is accepted
 is always quoted exactly.
 """
@@ -21,16 +22,26 @@ from marketplace.engine.snapshot import MICRO
 from marketplace.engine.want import Want
 
 TRIES = 24
+"""First slots tried, and offers passed over at each."""
+
 DEAREST = 10**12
 """Unit costs above a million base units are all the same to the order of first slots."""
 
 
 def search(book: Book, want: Want, rows: Ints) -> Fill | None:
     """A full fill of ``want`` from ``rows`` if there is one, else a partial one, else ``None``."""
-    fill = _Composer(book, want, rows).best() or single.search(book, want, rows)
+    fill = _Composer(book, want, rows).best()
+    if fill is None or fill.filled < want.amount:
+        fill = _better(fill, single.search(book, want, rows))
     if fill is None and want.least < want.amount:
         fill = _Composer(book, want.with_amount(want.least), rows).best()
     return None if fill is None else book.quote(want, fill.first_slot, fill.takes)
+
+
+def _better(*fills: Fill | None) -> Fill | None:
+    """The fuller, then the cheaper; the first of equals."""
+    found = (fill for fill in fills if fill is not None)
+    return max(found, key=lambda fill: (fill.filled, fill.gain), default=None)
 
 
 class _Composer:
@@ -92,47 +103,42 @@ class _Composer:
     def _compose(self, start: int, order: list[int]) -> Fill | None:
         """The better of a mix from the cheapest unit upwards and of one offer that fills it alone.
 
-        Offers of one product raise each other's price, so one dearer offer may cost less.
+        Offers of one product raise each other's price: one dearer offer may cost less than several
+        cheaper ones, and another product may cost less than the next offer of the same one.
         """
-        whole = [offer for offer in order if self._parts[offer, start] == self._want.amount]
-        plans = [order, whole[:1]] if whole[:1] != order[:1] else [order]
-        fills = [fill for plan in plans if (fill := self._affordable(start, plan)) is not None]
-        return max(fills, key=lambda fill: (fill.filled, fill.gain), default=None)
+        whole = [offer for offer in order if self._parts[offer, start] == self._want.amount][:1]
+        mixed = self._affordable(start, order, frugal=False)
+        alone = None if whole == order[:1] else self._affordable(start, whole, frugal=False)
+        return _better(mixed, alone) or self._affordable(start, order, frugal=True)
 
-    def _affordable(self, start: int, order: list[int]) -> Fill | None:
-        """Take from the offers in ``order`` until the amount is filled; drop the dearest until it
-        is within the limit. ``None`` if less than ``least`` is left or somebody would be hurt."""
-        first_slot = self._want.alternative.earliest + start
-        chosen = self._trim(self._gather(start, order))
-        while chosen:
-            takes = [(int(self._rows[offer]), cards) for offer, cards in chosen]
-            fill = self._book.quote(self._want, first_slot, takes)
-            if fill.filled < self._want.least:
-                return None
-            if fill.gain >= 0:
-                return fill if self._book.tolerates(fill) else None
-            chosen.pop()
-        return None
+    def _affordable(self, start: int, order: list[int], *, frugal: bool) -> Fill | None:
+        """Take from the offers in ``order`` until the amount is filled. ``None`` if that is less
+        than ``least`` or over the limit. Lots given back only lower prices, so nobody is hurt."""
+        fill = self._quote(start, self._trim(self._gather(start, order, frugal=frugal)))
+        return fill if fill.filled >= self._want.least and fill.gain >= 0 else None
 
-    def _gather(self, start: int, order: list[int]) -> list[Take]:
-        """Offers (by index) and cards from the cheapest on, leaving out those that hurt somebody."""
+    def _quote(self, start: int, chosen: list[Take]) -> Fill:
+        takes = ((int(self._rows[offer]), cards) for offer, cards in chosen)
+        return self._book.quote(self._want, self._want.alternative.earliest + start, takes)
+
+    def _gather(self, start: int, order: list[int], *, frugal: bool) -> list[Take]:
+        """Offers (by index) and cards from the cheapest on, leaving out those that hurt somebody;
+        if ``frugal``, also those with which the fill would leave the limit."""
         chosen: list[Take] = []
-        left = self._want.amount
+        left, passed_over = self._want.amount, 0
         for offer in order:
             available = int(self._cards[offer, start])
-            if left <= 0 or not available:
+            if left <= 0 or not available or passed_over > TRIES:
                 break
             wanted = round_up(-(-left // int(self._yields[offer])), int(self._lot[offer]))
             take = (offer, min(available, wanted))
-            if self._harmless([*chosen, take], start):
+            fill = self._quote(start, [*chosen, take])
+            if self._book.tolerates(fill) and (fill.gain >= 0 or not frugal):
                 chosen.append(take)
                 left -= take[1] * int(self._yields[offer])
+            else:
+                passed_over += 1
         return chosen
-
-    def _harmless(self, chosen: list[Take], start: int) -> bool:
-        first_slot = self._want.alternative.earliest + start
-        takes = ((int(self._rows[offer]), cards) for offer, cards in chosen)
-        return self._book.tolerates_takes(list(takes), first_slot, self._want.alternative.duration)
 
     def _trim(self, chosen: list[Take]) -> list[Take]:
         """Give back whole lots, the dearest first, that the amount does not need."""

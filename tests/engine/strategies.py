@@ -148,7 +148,10 @@ def _alternatives(draw: st.DrawFn, position: int, slots: int, gangs_only: bool) 
 
 @st.composite
 def crowds(draw: st.DrawFn, *, gangs_only: bool = False, partial: bool = True) -> Snapshot:
-    """Many buyers of two products who all have just enough: every price rise may hurt somebody."""
+    """Many buyers of two products who all have just enough: every price rise may hurt somebody.
+
+    Work without a known rate counts as dense, so that buyers with lower limits come first.
+    """
     slots = draw(st.integers(2, 5))
     ask = st.integers(3, 9)
     offers = []
@@ -180,6 +183,7 @@ def crowds(draw: st.DrawFn, *, gangs_only: bool = False, partial: bool = True) -
                         duration=duration,
                         earliest=draw(st.integers(0, slots - duration)),
                         deadline=slots,
+                        workload=draw(st.sampled_from([Workload.TRAINING, Workload.VISION])),
                     ),
                 ),
             )

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from marketplace.engine import Outcome, Placement, Price, Result, Snapshot, Unit, Workload, clear, verify
-from tests.engine.markets import alternative, market, money, offer, request, site
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from marketplace.engine import (
+    MICRO,
+    Outcome,
+    Placement,
+    Price,
+    Rate,
+    Request,
+    Result,
+    Snapshot,
+    Unit,
+    Workload,
+    clear,
+    verify,
+)
+from tests.engine.markets import ASCEND, HOPPER, alternative, market, money, offer, request, site
 
 
 def prices(result: Result) -> set[int]:
@@ -57,6 +75,62 @@ def test_a_price_rise_that_would_push_an_earlier_buyer_over_its_limit_is_refused
     result = clear(_two_buyers(first=14))
     assert [(each.request, each.offer) for each in result.placements] == [(1, 1)]
     assert prices(result) == {money(10)}
+
+
+def test_a_later_buyer_moves_to_hours_in_which_it_hurts_nobody() -> None:
+    """As before, but the cards at 12 are there for longer: their first four hours cost least and
+    would hurt the first buyer, so the second takes the next ones."""
+    snapshot = _two_buyers(first=14)
+    dear = offer(2, asks=(money(12),) * 4 + (money(12.2),) * 4, free=(8,) * 8)
+    result = clear(replace(snapshot, offers=(snapshot.offers[0], dear)))
+    assert [(each.request, each.offer, each.first_slot) for each in result.placements] == [
+        (1, 1, 0),
+        (2, 2, 4),
+    ]
+
+
+def _holder_of_two_products(*others: Request, dearer: float) -> Snapshot:
+    """The first buyer has one card of each of two models at 10, for up to 11 each: it can bear two
+    more in all. Its rates are known and low, so it comes first. The other cards cost ``dearer``."""
+    slow = (Rate(Workload.TRAINING, 100_000, 100_000),)
+    first = request(1, amount=2, gang=False, duration=1, limit=11)
+    terms: dict[str, Any] = {"cards": 1, "hours": 1}
+    return market(
+        [
+            offer(1, ask=10, model="h800", **terms),
+            offer(2, ask=10, **terms),
+            offer(3, ask=dearer, model="h800", **terms),
+            offer(4, ask=dearer, **terms),
+        ],
+        [first, *others],
+        models=(replace(ASCEND, rates=slow), replace(HOPPER, rates=slow)),
+    )
+
+
+@pytest.mark.parametrize("gang", [True, False])
+def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) -> None:
+    """The second buyer's 12 uses up what the first can bear; the third may not raise the other."""
+    later = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gang": gang}
+    snapshot = _holder_of_two_products(
+        request(2, models=("h800",), limit=15, **later),
+        request(3, models=("ascend-910b",), limit=14, **later),
+        dearer=12,
+    )
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert [(each.request, each.offer) for each in result.placements] == [(1, 1), (1, 2), (2, 3)]
+
+
+@pytest.mark.parametrize(("dearer", "sold"), [(11, True), (11.5, False)])
+def test_a_buyer_of_two_products_bears_rises_in_both_at_once(dearer: float, sold: bool) -> None:
+    """One more in each product is two in all; one and a half in each is three."""
+    second = request(
+        2, amount=2, duration=1, workload=Workload.VISION, gang=False, limit=dearer, least=MICRO
+    )
+    snapshot = _holder_of_two_products(second, dearer=dearer)
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert (2 in {each.request for each in result.placements}) is sold
 
 
 def test_a_buyer_starts_when_it_is_cheapest() -> None:

@@ -12,8 +12,8 @@ from tests.engine.markets import shuffled
 from tests.engine.oracle import Oracle
 from tests.engine.strategies import crowds, snapshots
 
-many = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-some = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(snapshots())
