@@ -13,7 +13,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,6 +83,8 @@ class Owner:
     name: str
     exchange: Exchange
     accepted: Accepted
+    clock: MarketTime | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
     catch_up: bool = True
     done: Counter[str] = field(default_factory=Counter)
 
@@ -91,23 +93,31 @@ class Owner:
         done, self.done = self.done, Counter()
         return done
 
-    def turn(self) -> tuple[MarketTime, datetime]:
-        """Do what is due now; returns the market's clock and when to look again."""
-        clock, deliveries = self._poll()
-        now = clock.now()
-        self.done["deliveries"] += len(deliveries)
-        self._take_steps((d, step) for d in deliveries for step in steps_until(d, now))
-        metered = [d for d in deliveries if d.active_from is not None]
-        if self.catch_up:
-            metered += self._over(now - CATCH_UP)
-        self._meter(metered, now)
-        self._take_steps((d, Step("ended", d.ends_at)) for d in metered if self._is_over(d))
-        self.catch_up = False
-        return clock, min((_due(delivery, now) for delivery in deliveries), default=now + LOOK_AGAIN)
+    def meter_known(self) -> None:
+        """Report the usage of what was active when it was asked last."""
+        if self.clock is not None:
+            self._meter(self.deliveries, self.clock.now())
 
-    def _poll(self) -> tuple[MarketTime, list[Delivery]]:
+    def ask(self) -> None:
+        """Ask what is to be done, and report the usage of what is active and was not known."""
         pages = list(self.exchange.pages("/api/v1/agent/deliveries"))
-        return MarketTime.of(pages[-1]), _deliveries(pages)
+        self.clock, self.deliveries = MarketTime.of(pages[-1]), _deliveries(pages)
+        self.done["deliveries"] += len(self.deliveries)
+        now = self.clock.now()
+        over = self._over(now - CATCH_UP) if self.catch_up else []
+        self.catch_up = False
+        self._meter([*self.deliveries, *over], now)
+
+    def move_on(self) -> float:
+        """Report the steps that were taken; returns how many seconds may pass before the next turn."""
+        if self.clock is None:
+            return 0.0
+        now = self.clock.now()
+        steps = [(d, step) for d in self.deliveries for step in steps_until(d, now)]
+        ended = [(d, Step("ended", d.ends_at)) for d in self.deliveries if self._is_over(d)]
+        self._take_steps(steps + ended)
+        due = [due_at(delivery, now) for delivery in self.deliveries]
+        return self.clock.seconds_until(min(due, default=now + LOOK_AGAIN))
 
     def _over(self, since: datetime) -> list[Delivery]:
         """What ended without us, with usage that may not have been accepted."""
@@ -119,10 +129,16 @@ class Owner:
         return delivery.state == "active" and until is not None and until >= delivery.ends_at
 
     def _meter(self, deliveries: Iterable[Delivery], now: datetime) -> None:
+        """A delivery with an event that was turned down is metered again, from fresh facts."""
+        turned_down: set[int] = set()
         for batch in chunks(self._unmetered(deliveries, now), MOST_INTERVALS):
-            self._send([event for delivery, interval in batch for event in events(delivery, interval)])
+            made = [(d.id, event) for d, interval in batch for event in events(d, interval)]
+            results = self._send([event for _, event in made])
+            turned_down |= {pk for (pk, _), well in zip(made, results, strict=True) if not well}
             for delivery, interval in batch:
-                self.accepted.note(delivery, interval.ends_at)
+                if delivery.id not in turned_down:
+                    self.accepted.note(delivery, interval.ends_at)
+        self.catch_up = self.catch_up or bool(turned_down)
 
     def _unmetered(
         self, deliveries: Iterable[Delivery], now: datetime
@@ -131,12 +147,15 @@ class Owner:
             for interval in intervals(delivery, self.accepted.until.get(delivery.id), now):
                 yield delivery, interval
 
-    def _send(self, batch: list[dict[str, Any]]) -> None:
+    def _send(self, batch: list[dict[str, Any]]) -> list[bool]:
+        """Whether each event is stored now."""
         answer = self.exchange.post("/api/v1/meter-events", batch, media_type=EVENTS)
-        for result in answer["results"]:
+        stored = [result["status"] in {"accepted", "duplicate"} for result in answer["results"]]
+        for result, well in zip(answer["results"], stored, strict=True):
             self.done[result["status"]] += 1
-            if result["status"] not in {"accepted", "duplicate"}:
+            if not well:
                 log(f"event {result['id']} {result['status']}: {result['reason']}")
+        return stored
 
     def _take_steps(self, steps: Iterable[tuple[Delivery, Step]]) -> None:
         for batch in chunks(steps, MOST_STEPS):
@@ -158,28 +177,33 @@ class Agents:
     def turn(self) -> float:
         """Look after every owner that is due; returns how many seconds to wait."""
         began = time.monotonic()
-        looked_after = [owner for owner in self.owners if self.due.get(owner.name, began) <= began]
-        failures = [problem for owner in looked_after if (problem := self._look_after(owner))]
-        took = time.monotonic() - began
-        counts = sum((owner.counted() for owner in looked_after), Counter[str]())
-        log(_line(len(looked_after), counts, took, failures))
+        owners = [owner for owner in self.owners if self.due.get(owner.name, began) <= began]
+        failures: list[str] = []
+        # Usage comes first, for it is rated soon after its hour; a step says itself when it was.
+        for what in (Owner.meter_known, Owner.ask, self._move_on):
+            owners = [owner for owner in owners if self._does(what, owner, failures)]
+        counts = sum((owner.counted() for owner in self.owners), Counter[str]())
+        log(_line(len(owners), counts, time.monotonic() - began, failures))
         if failures:
             return self.patience.failed()
         self.patience.succeeded()
         wait = min(self.due.values(), default=0.0) - time.monotonic()
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
-    def _look_after(self, owner: Owner) -> str:
-        """What went wrong, or nothing. What was not done is done the next time."""
+    def _move_on(self, owner: Owner) -> None:
+        self.due[owner.name] = owner.move_on() + time.monotonic()
+
+    def _does(self, what: Callable[[Owner], None], owner: Owner, failures: list[str]) -> bool:
+        """Whether it worked. What was not done is done the next time."""
         try:
-            clock, due = owner.turn()
+            what(owner)
         except (Unavailable, Refused) as error:
             owner.catch_up = True
-            return f"{owner.name}: {error}"
+            failures.append(f"{owner.name}: {error}")
+            return False
         finally:
             owner.accepted.save()
-        self.due[owner.name] = time.monotonic() + clock.seconds_until(due)
-        return ""
+        return True
 
 
 def _line(owners: int, counts: Counter[str], took: float, failures: list[str]) -> str:
@@ -208,12 +232,15 @@ def _deliveries(pages: Iterable[dict[str, Any]]) -> list[Delivery]:
     return [Delivery.of(row) for page in pages for row in page["results"]]
 
 
-def _due(delivery: Delivery, now: datetime) -> datetime:
-    """When there is something to do for a delivery, after ``now``."""
+def due_at(delivery: Delivery, now: datetime) -> datetime:
+    """When there is something to do for a delivery: its next usage, or its beginning.
+
+    Provisioning and acceptance are reported when there is another reason to ask.
+    """
     step = next_step(delivery, now)
-    if step is not None:
-        return max(step.at, now)
-    return min(cell_end(now), max(delivery.ends_at, now))
+    if step is None:
+        return min(cell_end(now), max(delivery.ends_at, now))
+    return min(now + LOOK_AGAIN, max(step.at, now) if step.to == "active" else delivery.starts_at)
 
 
 if __name__ == "__main__":

@@ -321,6 +321,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "CurrencyEnum": "marketplace.catalogue.models.CurrencyCode",
+        "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
+        "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
+    },
 }
 
 # --- Logs: one JSON object a line, with the request's or the task's id --------------------------------

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from marketplace.api.documentation import explain_problem
 from marketplace.observability.health import healthz, readyz
+from marketplace.web.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
@@ -15,6 +16,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("marketplace.api.urls")),
     path("problems/<slug:code>", explain_problem, name="problem"),
     path("", include("accounts.urls")),
+    path("", home, name="home"),
+    path("", include("marketplace.clearing.urls")),
+    path("", include("marketplace.catalogue.urls")),
+    path("", include("marketplace.supply.urls")),
+    path("", include("marketplace.demand.urls")),
+    path("", include("marketplace.agreements.urls")),
+    path("", include("marketplace.delivery.urls")),
+    path("", include("billing.urls")),
+    path("", include("marketplace.audit.urls")),
     path("", include("marketplace.web.urls")),
 ]
 

@@ -71,7 +71,7 @@ LEFT JOIN installed ON installed.site_id = site.id
 LEFT JOIN offered ON offered.site_id = site.id
 LEFT JOIN sold ON sold.site_id = site.id
 LEFT JOIN metered ON metered.site_id = site.id
-WHERE %(everything)s OR site.owner_id = ANY(%(owners)s)
+WHERE (%(everything)s OR site.owner_id = ANY(%(owners)s)) AND (%(site)s::bigint IS NULL OR site.id = %(site)s)
 ORDER BY site.id
 """
 
@@ -133,9 +133,9 @@ def default_window(*, now: datetime, hours: int = 24) -> tuple[datetime, datetim
     return (max(start, floor_hour(first)) if first else start), end
 
 
-def utilisation(viewer: Viewer, *, start: datetime, end: datetime) -> Utilisation:
-    """The five levels of every site that the viewer may see: its own, or all for auditors."""
-    sites = [_site(row) for row in _rows(viewer, start, end)]
+def utilisation(viewer: Viewer, *, start: datetime, end: datetime, site: int | None = None) -> Utilisation:
+    """The five levels of every site that the viewer may see, its own, or all for auditors; or of one."""
+    sites = [_site(row) for row in _rows(viewer, start, end, site)]
     return Utilisation(
         start=start,
         end=end,
@@ -169,7 +169,7 @@ def activity() -> Activity:
     )
 
 
-def _rows(viewer: Viewer, start: datetime, end: datetime) -> list[tuple[object, ...]]:
+def _rows(viewer: Viewer, start: datetime, end: datetime, site: int | None) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             LEVELS_BY_SITE,
@@ -178,11 +178,13 @@ def _rows(viewer: Viewer, start: datetime, end: datetime) -> list[tuple[object, 
                 "end": end,
                 "allocated": Meter.ALLOCATED,
                 "active": Meter.ACTIVE,
+                "site": site,
                 "everything": viewer.sees_everything,
                 "owners": viewer.organisations_with(Capability.READ),
             },
         )
-        return cursor.fetchall()
+        rows: list[tuple[object, ...]] = cursor.fetchall()
+        return rows
 
 
 def _site(row: tuple[object, ...]) -> SiteUtilisation:

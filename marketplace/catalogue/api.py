@@ -47,7 +47,7 @@ class RegionSerializer(serializers.ModelSerializer[Region]):
 
 
 class ModelList(DomainListView[AcceleratorModel]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = ModelSerializer
     queryset = AcceleratorModel.objects.none()
 
@@ -56,7 +56,7 @@ class ModelList(DomainListView[AcceleratorModel]):
 
 
 class ModelDetail(DomainDetailView[AcceleratorModel]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = ModelSerializer
     queryset = AcceleratorModel.objects.none()
     lookup_field = "slug"
@@ -66,6 +66,6 @@ class ModelDetail(DomainDetailView[AcceleratorModel]):
 
 
 class RegionList(DomainListView[Region]):
-    permission_classes: ClassVar = [AllowAny]
+    permission_classes = (AllowAny,)
     serializer_class = RegionSerializer
     queryset = Region.objects.select_related("zone")

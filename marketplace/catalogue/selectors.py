@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +15,8 @@ from marketplace.catalogue.models import (
     PerformanceProfile,
     ProfileVersion,
     Region,
+    SoftwareStack,
+    WorkloadClass,
 )
 from marketplace.errors import DomainError
 
@@ -43,6 +45,29 @@ def models_with_profiles(version: ProfileVersion) -> QuerySet[AcceleratorModel]:
             to_attr="current_profiles",
         )
     )
+
+
+def profiles_of(model: AcceleratorModel) -> Sequence[PerformanceProfile]:
+    """The profiles that ``models_with_profiles`` put on a model, in the order of the workload classes."""
+    order = {workload: place for place, workload in enumerate(WorkloadClass.values)}
+    found: list[PerformanceProfile] = getattr(model, "current_profiles", [])
+    return sorted(found, key=lambda profile: order[profile.workload])
+
+
+def names_by_slug() -> Mapping[str, str]:
+    """Names of accelerator models and software stacks, by slug."""
+    models = {slug: f"{vendor} {name}" for slug, vendor, name in _model_names()}
+    return models | dict(SoftwareStack.objects.values_list("slug", "name"))
+
+
+def _model_names() -> QuerySet[AcceleratorModel, tuple[str, str, str]]:
+    return AcceleratorModel.objects.order_by().values_list("slug", "vendor", "name")
+
+
+def rates_of(workload: str) -> Mapping[str, Decimal]:
+    """nP of one card in a workload class, by the model's slug; a model without a profile is absent."""
+    rows = PerformanceProfile.objects.filter(version=profiles_in_force(), workload=workload)
+    return dict(rows.values_list("model__slug", "rate"))
 
 
 def fx_table(*, at: datetime) -> Mapping[str, Decimal]:

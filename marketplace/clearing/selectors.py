@@ -24,7 +24,6 @@ from accounts.actors import Capability, Viewer
 from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
 from marketplace.clock import HOUR, floor_hour
 
-
 MONEY = DecimalField(max_digits=30, decimal_places=6)
 
 

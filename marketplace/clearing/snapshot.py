@@ -17,6 +17,7 @@ from marketplace.catalogue.models import AcceleratorModel, ProfileVersion, Regio
 from marketplace.catalogue.selectors import FactMissing, fx_table, models_with_profiles, round_trips
 from marketplace.clock import HOUR, hours_between
 from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.demand.rules import AlternativeInput
 from marketplace.engine import snapshot as engine
 from marketplace.engine.validation import SNAPSHOT_FORMAT
 from marketplace.supply.models import Offer, OfferHour, Site
@@ -30,10 +31,20 @@ def micro(value: Decimal, rounding: str) -> int:
 
 
 def build(
-    *, horizon_start: datetime, slots: int, base_currency: str, profiles: ProfileVersion, now: datetime
+    *,
+    horizon_start: datetime,
+    slots: int,
+    base_currency: str,
+    profiles: ProfileVersion,
+    now: datetime,
+    requests: Iterable[ComputeRequest] | None = None,
 ) -> engine.Snapshot:
-    """The market as the database shows it now. Call it inside one repeatable-read transaction."""
-    window = _Window(horizon_start, slots)
+    """The market as the database shows it now, with all open requests or with those given.
+
+    Call it inside one repeatable-read transaction where it is going to be cleared.
+    """
+    window = Window(horizon_start, slots)
+    wanted = open_requests() if requests is None else requests
     offers = list(open_offers(window.start, window.end))
     sites = {offer.fleet.site_id: offer.fleet.site for offer in offers}
     return engine.Snapshot(
@@ -47,11 +58,11 @@ def build(
         ),
         sites=_sites(sites.values()),
         offers=_offers(offers, window),
-        requests=tuple(request for row in open_requests() if (request := _request(row, window)) is not None),
+        requests=tuple(request for row in wanted if (request := _request(row, window)) is not None),
     )
 
 
-class _Window:
+class Window:
     """The horizon: slot numbers of moments."""
 
     def __init__(self, start: datetime, slots: int) -> None:
@@ -135,12 +146,12 @@ def _site(site: Site, trips: tuple[engine.RoundTrip, ...]) -> engine.Site:
     )
 
 
-def _offers(offers: Iterable[Offer], window: _Window) -> tuple[engine.Offer, ...]:
+def _offers(offers: Iterable[Offer], window: Window) -> tuple[engine.Offer, ...]:
     built = (_offer(offer, window) for offer in offers if offer.fleet.model.memory_gb is not None)
     return tuple(offer for offer in built if offer.free)
 
 
-def _offer(offer: Offer, window: _Window) -> engine.Offer:
+def _offer(offer: Offer, window: Window) -> engine.Offer:
     first, end = window.slot_from(offer.starts_at), window.slot_until(offer.ends_at)
     sold = {window.slot_from(hour.slot): hour.cards_sold for hour in offer.hours.all()}
     return engine.Offer(
@@ -173,7 +184,7 @@ def _entered(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=moment.tzinfo)) // timedelta(microseconds=1)
 
 
-def _request(request: ComputeRequest, window: _Window) -> engine.Request | None:
+def _request(request: ComputeRequest, window: Window) -> engine.Request | None:
     """A request without an alternative that fits into the horizon is not part of the market yet."""
     fitting = [
         built
@@ -192,18 +203,38 @@ def _request(request: ComputeRequest, window: _Window) -> engine.Request | None:
     )
 
 
-def _alternative(row: Alternative, window: _Window) -> engine.Alternative | None:
+def _alternative(row: Alternative, window: Window) -> engine.Alternative | None:
+    return alternative_of(
+        row,
+        window,
+        position=row.position,
+        models=[model.slug for model in row.accelerator_models.all()],
+        stacks=[stack.slug for stack in row.stacks.all()],
+        near=row.near.slug if row.near else "",
+    )
+
+
+def alternative_of(
+    row: Alternative | AlternativeInput,
+    window: Window,
+    *,
+    position: int,
+    models: Iterable[str],
+    stacks: Iterable[str],
+    near: str,
+) -> engine.Alternative | None:
+    """An alternative in the engine's units, or ``None`` where it does not fit into the horizon."""
     earliest, deadline = window.slot_from(row.earliest_start), window.slot_until(row.deadline)
     if deadline - earliest < row.hours:
         return None
     unit = engine.Unit(row.unit)
     return engine.Alternative(
-        position=row.position,
+        position=position,
         unit=unit,
         amount=int(row.amount) if unit is engine.Unit.CARDS else micro(row.amount, ROUND_CEILING),
         limit=micro(unit_limit(row), ROUND_FLOOR),
         workload=engine.Workload(row.workload),
-        models=tuple(sorted(model.slug for model in row.accelerator_models.all())),
+        models=tuple(sorted(models)),
         careful=row.careful,
         gang=row.gang,
         precision=engine.Precision(row.precision) if row.precision else None,
@@ -211,10 +242,10 @@ def _alternative(row: Alternative, window: _Window) -> engine.Alternative | None
         earliest=earliest,
         duration=row.hours,
         deadline=deadline,
-        latency=_latency(row),
+        latency=_latency(near, row.round_trip_ms),
         bandwidth=row.bandwidth_mbps,
         jurisdictions=tuple(sorted(row.jurisdictions)),
-        stacks=tuple(sorted(stack.slug for stack in row.stacks.all())),
+        stacks=tuple(sorted(stacks)),
         renewable_share=_optional(row.renewable_share, engine.MICRO, ROUND_CEILING),
         carbon=_optional(row.carbon, 1000, ROUND_FLOOR),
         verification=row.verification,
@@ -222,7 +253,7 @@ def _alternative(row: Alternative, window: _Window) -> engine.Alternative | None
     )
 
 
-def unit_limit(row: Alternative) -> Decimal:
+def unit_limit(row: Alternative | AlternativeInput) -> Decimal:
     """The limit per unit and hour; a budget is spread over the whole amount and duration."""
     if row.limit is not None:
         return row.limit
@@ -231,10 +262,10 @@ def unit_limit(row: Alternative) -> Decimal:
     return row.budget / (row.amount * row.hours)
 
 
-def _latency(row: Alternative) -> engine.LatencyLimit | None:
-    if row.near is None or row.round_trip_ms is None:
+def _latency(near: str, round_trip_ms: Decimal | None) -> engine.LatencyLimit | None:
+    if not near or round_trip_ms is None:
         return None
-    return engine.LatencyLimit(row.near.slug, int(row.round_trip_ms * 1000))
+    return engine.LatencyLimit(near, int(round_trip_ms * 1000))
 
 
 def _optional(value: Decimal | None, scale: int, rounding: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -10,20 +9,30 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from accounts.actors import Capability
 from accounts.requests import PageRequest
 from marketplace.catalogue.models import AcceleratorModel, WorkloadClass, Zone
-from marketplace.catalogue.selectors import models_with_profiles, names_by_slug, profiles_in_force
+from marketplace.catalogue.selectors import (
+    models_with_profiles,
+    names_by_slug,
+    profiles_in_force,
+    profiles_of,
+)
+from marketplace.catalogue.wording import TONES, evidence_name
 from marketplace.clearing import selectors, wording
 from marketplace.clearing.board import market_board, next_run_at
-from marketplace.clearing.models import Explanation, MarketRun
+from marketplace.clearing.models import ClearingPrice, Explanation
 from marketplace.clock import market_now
 from marketplace.demand.selectors import requests_for, with_alternatives
 from marketplace.web import charts
+from marketplace.web.access import may
+from marketplace.web.listing import ROWS_A_CHUNK, Column, as_csv, page_of
 from marketplace.web.navigation import resolve
 
 RUNS_A_PAGE = 25
@@ -32,15 +41,25 @@ HISTORY_RUNS = 48
 LAST_RUNS = 6
 A_DAY = timedelta(hours=24)
 
+PRICE_COLUMNS: Sequence[Column[ClearingPrice]] = (
+    Column(gettext_lazy("Run"), lambda price: price.run_id),
+    Column(gettext_lazy("Model"), lambda price: price.model.slug),
+    Column(gettext_lazy("Zone"), lambda price: price.zone.slug),
+    Column(gettext_lazy("Slot"), lambda price: price.slot),
+    Column(gettext_lazy("Currency"), lambda price: price.currency),
+    Column(gettext_lazy("Price of a card-hour"), lambda price: price.price),
+    Column(gettext_lazy("Cards"), lambda price: price.cards),
+)
+
 
 @require_safe
 def board(request: PageRequest) -> HttpResponse:
     """What each product costs now. The page asks again every few seconds; unchanged, the answer is empty."""
     context = board_context(request)
     if request.headers.get("HX-Request"):
-        if request.GET.get("seen") == context["seen"]:
+        if request.headers.get("X-Seen") == context["seen"]:
             return HttpResponse(status=204)
-        return render(request, "clearing/board.html#live", context)
+        return render(request, "clearing/_live_board.html", context)
     return render(request, "clearing/board.html", context)
 
 
@@ -65,7 +84,13 @@ def board_context(request: PageRequest) -> dict[str, Any]:
         "workload": workload,
         "workload_tabs": _workload_tabs(request, workload),
         "only_model": request.GET.get("model", ""),
+        "board_url": _board_url(request),
     }
+
+
+def _board_url(request: PageRequest) -> str:
+    kept = {name: request.GET[name] for name in ("workload", "sort", "model") if name in request.GET}
+    return f"{reverse('clearing:board')}?{urlencode(kept)}"
 
 
 def _workload(request: PageRequest) -> WorkloadClass:
@@ -95,12 +120,13 @@ def product(request: PageRequest, model: str, zone: str) -> HttpResponse:
     card = _card(model)
     context = {
         "card": card,
+        "profiles": _profiles(card, history[0]["average"] if history else None),
         "zone": traded,
         "currency": traded.currency,
         "last": history[0] if history else None,
         "history": history,
         "chart": _history_chart(history[::-1]),
-        "page": Paginator(prices, ROWS_A_PAGE).get_page(request.GET.get("page")),
+        "page": page_of(request, prices, ROWS_A_PAGE),
         "traded": selectors.card_hours_traded(model=model, zone=zone, since=now - A_DAY),
     }
     return render(request, "clearing/product.html", context)
@@ -109,6 +135,22 @@ def product(request: PageRequest, model: str, zone: str) -> HttpResponse:
 def _card(slug: str) -> AcceleratorModel:
     """The model with its profiles in force; where none are published, with none."""
     return get_object_or_404(models_with_profiles(profiles_in_force()), slug=slug)
+
+
+def _profiles(card: AcceleratorModel, price: Decimal | None) -> list[dict[str, Any]]:
+    """What the card does in each workload class, and what that work costs at a price of a card-hour."""
+    return [
+        {
+            "label": profile.get_workload_display(),
+            "rate": profile.rate,
+            "lower": profile.lower,
+            "upper": profile.upper,
+            "evidence": evidence_name(profile),
+            "tone": TONES[profile.evidence_kind],
+            "price": price / profile.rate if price is not None else None,
+        }
+        for profile in profiles_of(card)
+    ]
 
 
 def _history_chart(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
@@ -130,7 +172,7 @@ def runs(request: PageRequest) -> HttpResponse:
     rows = selectors.with_models_sold(selectors.runs())
     context = {
         "last": selectors.last_committed(),
-        "page": Paginator(rows, RUNS_A_PAGE).get_page(request.GET.get("page")),
+        "page": page_of(request, rows, RUNS_A_PAGE),
         "next_run": next_run_at(selectors.runs().first(), now=market_now()),
     }
     return render(request, "clearing/runs.html", context)
@@ -153,7 +195,7 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
             if outcome == Explanation.Outcome.UNMATCHED
         ],
         "unmatched_in_all": sum(n for outcome, _, n in outcomes if outcome == Explanation.Outcome.UNMATCHED),
-        "explanations": Paginator(mine.defer("details"), ROWS_A_PAGE).get_page(request.GET.get("page")),
+        "explanations": page_of(request, mine.defer("details"), ROWS_A_PAGE),
     }
     return render(request, "clearing/run.html", context)
 
@@ -163,20 +205,11 @@ def _share(part: int | None, whole: int | None) -> Decimal | None:
 
 
 @require_safe
-def run_prices(request: PageRequest, pk: int) -> HttpResponse:  # noqa: ARG001
+def run_prices(request: PageRequest, pk: int) -> HttpResponseBase:  # noqa: ARG001
     """Every price that a run set, as CSV."""
     found = get_object_or_404(selectors.runs(), pk=pk)
-    response = HttpResponse(
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="cardhour-run-{found.pk}-prices.csv"'},
-    )
-    writer = csv.writer(response)
-    writer.writerow(["run", "model", "zone", "slot", "currency", "price_per_card_hour", "cards"])
-    for row in selectors.prices_of_run(found):
-        writer.writerow(
-            [found.pk, row.model.slug, row.zone.slug, row.slot.isoformat(), row.currency, row.price, row.cards]
-        )
-    return response
+    rows = selectors.prices_of_run(found)
+    return as_csv(f"cardhour-run-{found.pk}-prices", PRICE_COLUMNS, rows.iterator(ROWS_A_CHUNK))
 
 
 @login_required
@@ -184,23 +217,24 @@ def run_prices(request: PageRequest, pk: int) -> HttpResponse:  # noqa: ARG001
 def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse:
     """Why one request got what it got in one run: for its buyer, auditors and operators."""
     found = get_object_or_404(selectors.explanations_for(request.viewer), run=run, request=request_pk)
-    asked = with_alternatives(requests_for(request.viewer)).filter(pk=request_pk).first()
-    if asked is None:
-        raise Http404
+    asked = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=request_pk)
     alternatives = list(asked.alternatives.all())
     remedy = wording.remedy(found, alternatives, names_by_slug())
-    again = resolve(["demand:create", "demand:find"])
+    again = _again(request, found.request.organisation_id, remedy)
     context = {
         "explanation": found,
         "funnels": wording.funnels(found, alternatives),
         "remedy": remedy,
-        "again": f"{again}?{urlencode(remedy.fields)}" if again and remedy and _may_repeat(request) else "",
+        "again": again,
         "others": selectors.explanations_for(request.viewer).filter(request=request_pk).defer("details")[:12],
         "allocations": selectors.allocations_for(request.viewer).filter(run=run, request=request_pk),
     }
     return render(request, "clearing/explanation.html", context)
 
 
-def _may_repeat(request: PageRequest) -> bool:
-    organisation = request.organisation
-    return bool(organisation) and organisation.kind == "buyer"
+def _again(request: PageRequest, buyer: int, remedy: wording.Remedy | None) -> str:
+    """Where the same request can be made again with the remedy in it, for those who may make it."""
+    page = resolve(["demand:create"])
+    if not page or remedy is None or not may(request, Capability.TRADE, buyer):
+        return ""
+    return f"{page}?{urlencode(remedy.fields)}"

@@ -38,7 +38,10 @@ class Funnel:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """The one change that would have matched: in words, and as fields of a new request."""
+    """The one change that would have matched: in words, and as fields of a new request.
+
+    ``alternative`` counts the alternatives from 0, whatever their positions.
+    """
 
     words: str
     fields: Mapping[str, str]
@@ -193,14 +196,14 @@ def remedy(
     ``names`` are those of accelerator models and software stacks by their slugs.
     """
     found = explanation.details.get("remedy")
-    alternative = next((a for a in alternatives if found and a.position == found["alternative"]), None)
-    if found is None or alternative is None:
+    places = {alternative.position: place for place, alternative in enumerate(alternatives)}
+    if found is None or found["alternative"] not in places:
         return None
+    place = places[found["alternative"]]
     constraint, value = Constraint(found["constraint"]), found["value"]
-    context = _Context(explanation.run, explanation.request.currency, alternative, names)
+    context = _Context(explanation.run, explanation.request.currency, alternatives[place], names)
     words, fields = _REMEDIES[constraint](context, value)
-    position = {"alternative": str(alternative.position)}
-    return Remedy(words, {"request": str(explanation.request_id), **position, **fields})
+    return Remedy(words, {"request": str(explanation.request_id), "alternative": str(place), **fields})
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +264,7 @@ def _accepting(field: str) -> Callable[[_Context, Value], Said]:
     return say
 
 
-def _instead(context: _Context, value: Value) -> Said:
+def _instead(_context: _Context, value: Value) -> Said:
     if value is None:
         return _dropped(Constraint.PRECISION), {"precision": ""}
     words = _("Accepting %(name)s instead would have matched it.") % {"name": str(value).upper()}

@@ -13,10 +13,16 @@ from rest_framework.response import Response
 
 from accounts.actors import Capability, Viewer
 from marketplace.api.pagination import Cursor
-from marketplace.api.problems import not_found, problem_of
+from marketplace.api.problems import problem_of
 from marketplace.api.views import DomainListView, DomainView
-from marketplace.delivery.models import Delivery
-from marketplace.delivery.selectors import DUE_WITHIN, deliveries_of_agent, due
+from marketplace.delivery.models import Delivery, DeliveryTransition
+from marketplace.delivery.selectors import (
+    DUE_WITHIN,
+    deliveries_of_agent,
+    due,
+    over_since,
+    with_state_since,
+)
 from marketplace.delivery.serializers import (
     AgentDeliverySerializer,
     AgentPageSerializer,
@@ -27,7 +33,7 @@ from marketplace.delivery.serializers import (
     TransitionSerializer,
     step_of,
 )
-from marketplace.delivery.services import schedule_new, take_step
+from marketplace.delivery.services import Step, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
 
 
@@ -62,8 +68,9 @@ class AgentDeliveries(DomainListView[Delivery]):
         query = AgentQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
         wanted = {"due_before": self.now + DUE_WITHIN} | query.validated_data
-        deliveries = due(deliveries_of_agent(self.viewer), wanted.pop("due_before"))
-        return deliveries.filter(**wanted)
+        before, since = wanted.pop("due_before"), wanted.pop("over_since", None)
+        mine = with_state_since(deliveries_of_agent(self.viewer))
+        return (due(mine, before) if since is None else over_since(mine, since)).filter(**wanted)
 
 
 class AgentStep(DomainView):
@@ -85,16 +92,14 @@ class AgentSteps(DomainView):
         require_agent(self.viewer)
         form = StepsForm(data=request.data)
         form.is_valid(raise_exception=True)
-        rows = form.validated_data["transitions"]
-        deliveries = deliveries_of_agent(self.viewer).in_bulk([row["delivery"] for row in rows])
-        return Response({"results": [self._result(deliveries.get(row["delivery"]), row) for row in rows]})
+        steps = [(row["delivery"], step_of(row)) for row in form.validated_data["transitions"]]
+        answers = take_steps(viewer=self.viewer, steps=steps, now=self.now)
+        results = [_result(pk, step, answer) for (pk, step), answer in zip(steps, answers, strict=True)]
+        return Response({"results": results})
 
-    def _result(self, delivery: Delivery | None, row: dict[str, Any]) -> dict[str, Any]:
-        answer = {"delivery": row["delivery"], "to": row["to"], "transition": None, "problem": None}
-        if delivery is None:
-            return answer | {"status": 404, "problem": not_found()}
-        try:
-            taken = take_step(viewer=self.viewer, delivery=delivery, step=step_of(row), now=self.now)
-        except DomainError as error:
-            return answer | {"status": error.status, "problem": problem_of(error)}
-        return answer | {"status": 200, "transition": TransitionSerializer(taken).data}
+
+def _result(delivery: int, step: Step, answer: DeliveryTransition | DomainError) -> dict[str, Any]:
+    result = {"delivery": delivery, "to": step.to, "status": 200, "transition": None, "problem": None}
+    if isinstance(answer, DomainError):
+        return result | {"status": answer.status, "problem": problem_of(answer)}
+    return result | {"transition": TransitionSerializer(answer).data}

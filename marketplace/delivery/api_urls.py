@@ -5,6 +5,7 @@ from django.urls import path
 from marketplace.delivery import agent_api, api
 
 urlpatterns = [
+    path("clock", api.Clock.as_view(), name="clock"),
     path("deliveries", api.DeliveryList.as_view(), name="delivery-list"),
     path("deliveries/<int:pk>", api.DeliveryDetail.as_view(), name="delivery-detail"),
     path("agent/deliveries", agent_api.AgentDeliveries.as_view(), name="agent-delivery-list"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Prefetch, Q, QuerySet
+from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounts.actors import Capability, Viewer
 from marketplace.agreements.models import Agreement
@@ -54,6 +54,18 @@ def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
 def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
     """What an agent has to look after: begun before a moment and not over."""
     return deliveries.filter(state__in=NOT_OVER, starts_at__lte=before)
+
+
+def over_since(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
+    """What was active and is over, with a window that ended after a moment: its usage may still be late."""
+    over = (DeliveryState.ENDED, DeliveryState.FAILED)
+    return deliveries.filter(state__in=over, active_from__isnull=False, ends_at__gte=moment)
+
+
+def with_state_since(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Each delivery with ``state_since``: when its last step was; nothing while it is scheduled."""
+    steps = DeliveryTransition.objects.filter(delivery=OuterRef("pk")).order_by("-pk")
+    return deliveries.annotate(state_since=Subquery(steps.values("at")[:1]))
 
 
 def overdue_to_start(now: datetime, grace: timedelta) -> QuerySet[Delivery]:

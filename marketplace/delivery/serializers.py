@@ -28,6 +28,7 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
     tdp_w = serializers.IntegerField(source=f"{FLEET}.model.tdp_w", read_only=True, allow_null=True)
     stack = serializers.CharField(source=f"{FLEET}.stack.slug", read_only=True)
     fleet = serializers.IntegerField(source=f"{FLEET}.pk", read_only=True)
+    state_since = serializers.DateTimeField(read_only=True, allow_null=True)
 
     class Meta:
         model = Delivery
@@ -37,6 +38,7 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
             "site",
             "fleet",
             "state",
+            "state_since",
             "starts_at",
             "ends_at",
             "active_from",
@@ -49,9 +51,12 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
         )
 
 
-class AgentPageSerializer(serializers.Serializer[Any]):
+class ClockSerializer(serializers.Serializer[Any]):
     market_time = serializers.DateTimeField()
     clock_speed = serializers.IntegerField()
+
+
+class AgentPageSerializer(ClockSerializer):
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
     results = AgentDeliverySerializer(many=True)
@@ -64,6 +69,9 @@ class DeliveryQuery(serializers.Serializer[Any]):
 class AgentQuery(DeliveryQuery):
     due_before = serializers.DateTimeField(
         required=False, help_text="Default: an hour from now, market time."
+    )
+    over_since = serializers.DateTimeField(
+        required=False, help_text="List instead what was active and is over, to catch up on its usage."
     )
 
 

@@ -97,8 +97,8 @@ def _create_alternatives(request: ComputeRequest, given: RequestInput, names: Na
             near_id=names.regions[alternative.near] if alternative.near else None,
             **_plain(alternative),
         )
-        created.accelerator_models.set(names.ids(names.models, alternative.accelerator_models))
-        created.stacks.set(names.ids(names.stacks, alternative.stacks))
+        created.accelerator_models.add(*names.ids(names.models, alternative.accelerator_models))
+        created.stacks.add(*names.ids(names.stacks, alternative.stacks))
 
 
 def _plain(alternative: AlternativeInput) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.clock import HOUR, hours_between
 from marketplace.supply.models import Fleet, Offer, Site
 from marketplace.supply.rules import LONGEST_OFFER_HOURS, FleetInput, OfferChange, OfferInput, SiteInput
+from marketplace.web import formats
 from marketplace.web.fields import ExactField, HourField, PercentField
 
 LARGEST = 2**31 - 1
@@ -62,9 +64,10 @@ class FleetForm(forms.Form):
         return FleetInput(**self.cleaned_data)
 
 
-class FleetChoice(forms.ModelChoiceField[Fleet]):
+class FleetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic at run time
     def label_from_instance(self, fleet: Fleet) -> str:
-        return f"{fleet.site} · {fleet.model} · {fleet.cards} × {fleet.site.region.zone.currency}"
+        cards, currency = formats.cards(fleet.cards), fleet.site.region.zone.currency
+        return f"{fleet.site} · {fleet.model} · {cards} · {currency}"
 
 
 class AsksForm(forms.Form):
@@ -158,9 +161,9 @@ class OfferForm(AsksForm):
 class AmendForm(AsksForm):
     """New asks for the whole window of an offer."""
 
-    def __init__(self, *args: Any, offer: Offer, **options: Any) -> None:
+    def __init__(self, data: QueryDict | None, *, offer: Offer) -> None:
         self.offer = offer
-        super().__init__(*args, initial=asks_initial(offer), **options)
+        super().__init__(data, initial=asks_initial(offer))
 
     def change(self) -> OfferChange:
         return OfferChange(asks=self.each_ask(self.offer.starts_at, self.offer.ends_at))

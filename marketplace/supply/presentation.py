@@ -1,11 +1,12 @@
-"""Offers and what is sold of them as rows of a calendar."""
+"""How offers look on pages: as lines of a list, and as rows of a calendar."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
@@ -43,15 +44,38 @@ def sums(book: Iterable[BookLine], now: datetime) -> Sums:
     )
 
 
-def card_hours(offer: Offer) -> int:
-    """Card-hours of an offer's whole window."""
-    return offer.cards * hours_of(offer)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An offer in a list; ``state`` is ``ended`` once the window of an open offer is over."""
+
+    offer: Offer
+    lowest_ask: Decimal
+    highest_ask: Decimal
+    card_hours: int
+    card_hours_sold: int
+    state: str
+
+
+def line_of(offer: Offer, now: datetime) -> Line:
+    """The offer must come from ``with_card_hours_sold``."""
+    return Line(
+        offer=offer,
+        lowest_ask=min(offer.asks),
+        highest_ask=max(offer.asks),
+        card_hours=offer.cards * hours_of(offer),
+        card_hours_sold=offer.card_hours_sold,  # type: ignore[attr-defined]
+        state="ended" if offer.state == Offer.State.OPEN and offer.ends_at <= now else offer.state,
+    )
+
+
+def spans_of(offer: Offer) -> dict[str, timedelta]:
+    """The shortest sale and the notice, as lengths of time."""
+    return {"shortest": offer.minimum_hours * HOUR, "notice": timedelta(minutes=offer.notice_minutes)}
 
 
 def window_start(offer: Offer, now: datetime) -> datetime:
-    """Where a calendar of an offer begins: at its first hour, or today when that is long ago."""
-    begun = max(offer.starts_at, min(floor_hour(now), offer.ends_at - HOUR))
-    return begun
+    """Where a calendar of an offer begins: at its first hour, or now when that is past."""
+    return max(offer.starts_at, min(floor_hour(now), offer.ends_at - HOUR))
 
 
 def rows_of_fleets(fleets: Iterable[Fleet], offers: Sequence[Offer], sold: Iterable[SoldSpan]) -> list[Row]:
@@ -74,7 +98,7 @@ def rows_of_fleets(fleets: Iterable[Fleet], offers: Sequence[Offer], sold: Itera
     ]
 
 
-def rows_of_book(offer: Offer, book: Sequence[BookLine]) -> list[Row]:
+def rows_of_book(book: Sequence[BookLine]) -> list[Row]:
     """Two rows: what is sold, and what is free; hours with the same number of cards are one bar."""
     sold = {"label": _("Sold"), "note": "", "url": "", "cells": _spans(book, "sold")}
     free = {"label": _("Free"), "note": "", "url": "", "cells": _spans(book, "free")}

@@ -8,10 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet, Sum, Value
+from django.db.models.functions import Extract, Greatest, Least
 
 from marketplace.clock import HOUR
 from marketplace.supply.models import Fleet, Offer, OfferHour
+
+OF_WITHDRAWN = Q(offer__state=Offer.State.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)

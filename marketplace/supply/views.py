@@ -18,9 +18,9 @@ from accounts.actors import Capability
 from accounts.models import Organisation
 from accounts.pages import show_refusal, with_organisation
 from accounts.requests import PageRequest
-from marketplace.clock import floor_hour, market_now, next_hour
+from marketplace.clock import HOUR, floor_hour, market_now, next_hour
 from marketplace.errors import DomainError
-from marketplace.supply import calendar, services
+from marketplace.supply import services
 from marketplace.supply.forms import (
     AmendForm,
     FleetForm,
@@ -29,6 +29,15 @@ from marketplace.supply.forms import (
     SiteForm,
 )
 from marketplace.supply.models import Fleet, Offer, OfferHour, Site
+from marketplace.supply.presentation import (
+    Line,
+    line_of,
+    rows_of_book,
+    rows_of_fleets,
+    spans_of,
+    sums,
+    window_start,
+)
 from marketplace.supply.selectors import (
     fleets_for,
     offer_book,
@@ -44,22 +53,22 @@ from marketplace.web.listing import Column, Listing, page_of, refused, show
 
 DAY, WEEK = 24, 168
 
-OFFERS: Listing[Offer] = Listing(
+OFFERS: Listing[Offer, Line] = Listing(
     name="cardhour-offers",
     template="supply/offers.html",
     columns=(
-        Column(gettext_lazy("Offer"), lambda offer: offer.pk),
-        Column(gettext_lazy("Site"), lambda offer: offer.fleet.site),
-        Column(gettext_lazy("Model"), lambda offer: offer.fleet.model),
-        Column(gettext_lazy("Cards"), lambda offer: offer.cards),
-        Column(gettext_lazy("From"), lambda offer: offer.starts_at),
-        Column(gettext_lazy("Until"), lambda offer: offer.ends_at),
-        Column(gettext_lazy("Lowest ask"), lambda offer: min(offer.asks)),
-        Column(gettext_lazy("Highest ask"), lambda offer: max(offer.asks)),
-        Column(gettext_lazy("Currency"), lambda offer: offer.currency),
-        Column(gettext_lazy("Listed, card-h"), calendar.card_hours),
-        Column(gettext_lazy("Sold, card-h"), lambda offer: offer.card_hours_sold),  # type: ignore[attr-defined]
-        Column(gettext_lazy("State"), lambda offer: offer.state),
+        Column(gettext_lazy("Offer"), lambda line: line.offer.pk),
+        Column(gettext_lazy("Site"), lambda line: line.offer.fleet.site),
+        Column(gettext_lazy("Model"), lambda line: line.offer.fleet.model),
+        Column(gettext_lazy("Cards"), lambda line: line.offer.cards),
+        Column(gettext_lazy("From"), lambda line: line.offer.starts_at),
+        Column(gettext_lazy("Until"), lambda line: line.offer.ends_at),
+        Column(gettext_lazy("Lowest ask"), lambda line: line.lowest_ask),
+        Column(gettext_lazy("Highest ask"), lambda line: line.highest_ask),
+        Column(gettext_lazy("Currency"), lambda line: line.offer.currency),
+        Column(gettext_lazy("Listed, card-h"), lambda line: line.card_hours),
+        Column(gettext_lazy("Sold, card-h"), lambda line: line.card_hours_sold),
+        Column(gettext_lazy("State"), lambda line: line.state),
     ),
     keys={
         "offer": "pk",
@@ -98,15 +107,13 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
 def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     start = floor_hour(market_now())
     fleets = fleets_for(request.viewer).filter(site=shown).order_by("pk")
-    offers = offers_between(list(fleets), start, start + WEEK * calendar.HOUR)
-    hours = OfferHour.objects.filter(
-        offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * calendar.HOUR
-    )
+    offers = offers_between(list(fleets), start, start + WEEK * HOUR)
+    hours = OfferHour.objects.filter(offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * HOUR)
     return {
         "site": shown,
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
-        "rows": calendar.rows_of_fleets(fleets, offers, sold_spans(hours)),
+        "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),
         "start": start,
         "may_list": may(request, Capability.TRADE, shown.owner_id),
     }
@@ -153,17 +160,16 @@ def new_fleet(request: PageRequest, pk: int) -> HttpResponse:
 @require_safe
 def offers(request: PageRequest) -> HttpResponseBase:
     now = market_now()
-    choice = OfferFilter(request.GET or None, sites=sites_for(request.viewer).order_by("name_en"))
+    choice = OfferFilter(request.GET, sites=sites_for(request.viewer).order_by("name_en"))
     rows = choice.of(with_card_hours_sold(offers_for(request.viewer)), now)
     context = {
         "filter": choice,
-        "now": now,
         "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
         "may_list": may_trade_as(request, Organisation.Kind.OWNER),
         "total_listed": card_hours_listed(rows),
         "total_sold": _sold(rows),
     }
-    return show(request, OFFERS, rows, context)
+    return show(request, OFFERS, rows, context, line=lambda offer: line_of(offer, now))
 
 
 def _sold(rows: QuerySet[Offer]) -> int:
@@ -179,13 +185,14 @@ def offer(request: PageRequest, pk: int) -> HttpResponse:
     book = offer_book(shown)
     context = {
         "offer": shown,
-        "now": now,
-        "sums": calendar.sums(book, now),
+        "line": line_of(shown, now),
+        "sums": sums(book, now),
         "page": page_of(request, book, DAY),
-        "rows": calendar.rows_of_book(shown, book),
-        "start": calendar.window_start(shown, now),
+        "rows": rows_of_book(book),
+        "start": window_start(shown, now),
         "hours": WEEK,
         "sales": shown.allocations.select_related("agreement__buyer", "agreement__delivery").order_by("-pk"),
+        **spans_of(shown),
         "may_change": may(request, Capability.TRADE, shown.fleet.site.owner_id),
     }
     return render(request, "supply/offer.html", context)
@@ -214,7 +221,7 @@ def new_offer(request: PageRequest, organisation: Organisation) -> HttpResponse:
 
 def _offer_initial(request: PageRequest, fleets: QuerySet[Fleet]) -> dict[str, Any]:
     start = next_hour(market_now())
-    initial: dict[str, Any] = {"starts_at": start, "ends_at": start + DAY * calendar.HOUR}
+    initial: dict[str, Any] = {"starts_at": start, "ends_at": start + DAY * HOUR}
     wanted = request.GET.get("fleet", "")
     fleet = fleets.filter(pk=wanted).first() if wanted.isdecimal() else None
     if fleet is not None:

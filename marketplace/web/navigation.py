@@ -36,12 +36,12 @@ ROOMS: tuple[Room, ...] = (
     _room("supply:offers", _("Offers"), OWNER),
     _room("delivery:list", _("Deliveries"), OWNER, BUYER),
     _room("agreements:list", _("Agreements"), BUYER, OWNER, AUDITOR, OPERATOR),
-    _room("billing:usage", _("Usage"), BUYER),
+    _room("billing:usage", _("Usage"), BUYER, OWNER),
     _room("billing:invoices", _("Invoices"), BUYER),
     _room("billing:statements", _("Statements"), OWNER),
-    _room("audit:overview", _("Utilisation"), AUDITOR, OPERATOR),
+    _room("audit:overview", _("Utilisation"), OWNER, AUDITOR, OPERATOR),
     _room("audit:findings", _("Findings"), AUDITOR, OPERATOR),
-    _room("audit:parked", _("Parked work"), OPERATOR),
+    _room("audit:parked", _("Parked work"), AUDITOR, OPERATOR),
     _room("catalogue:models", _("Catalogue"), EVERYONE),
 )
 

@@ -51,6 +51,7 @@ def test_an_agent_learns_the_time_and_what_is_due(
             "site": delivery.site_id,
             "fleet": agreement.allocation.offer.fleet_id,
             "state": "scheduled",
+            "state_since": None,
             "starts_at": "2026-03-02T09:00:00Z",
             "ends_at": "2026-03-02T11:00:00Z",
             "active_from": None,
@@ -72,8 +73,21 @@ def test_an_agent_learns_the_time_and_what_is_due(
 def test_what_is_over_is_not_due(
     cast: Cast, client: Client, agent: dict[str, str], delivery: Delivery, now: datetime
 ) -> None:
+    def over(since: str) -> list[int]:
+        page = client.get(POLL, {"over_since": since}, headers=agent).json()
+        return [row["id"] for row in page["results"]]
+
     Delivery.objects.update(state="failed", failure="fire")
     assert client.get(POLL, headers=agent).json()["results"] == []
+    assert over("2026-03-02T11:00:00Z") == []
+    Delivery.objects.update(active_from=START, active_until=START)
+    assert over("2026-03-02T11:00:00Z") == [delivery.pk]
+    assert over("2026-03-02T11:00:01Z") == []
+
+
+def test_the_clock_is_public(client: Client, now: datetime) -> None:
+    clock = client.get("/api/v1/clock").json()
+    assert clock == {"market_time": "2026-03-02T08:20:00Z", "clock_speed": 1}
 
 
 def test_only_an_agent_polls(cast: Cast, client: Client, delivery: Delivery) -> None:

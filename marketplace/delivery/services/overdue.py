@@ -28,7 +28,7 @@ def fail_overdue(*, now: datetime) -> tuple[int, int]:
 
 @transaction.atomic
 def _fail(delivery: Delivery, now: datetime) -> bool:
-    locked = lock(delivery)
+    locked = lock([delivery.pk])[delivery.pk]
     if locked.state not in NOT_ACTIVE_YET:
         return False
     minutes = START_GRACE // timedelta(minutes=1)
@@ -40,7 +40,7 @@ def _fail(delivery: Delivery, now: datetime) -> bool:
 
 @transaction.atomic
 def _end(delivery: Delivery, now: datetime) -> bool:
-    locked = lock(delivery)
+    locked = lock([delivery.pk])[delivery.pk]
     if locked.state != DeliveryState.ACTIVE:
         return False
     step = Step(to=DeliveryState.ENDED, at=locked.ends_at, report={"by": "exchange"})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Prefetch
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer
@@ -29,6 +31,12 @@ class StepConflict(DomainError):
     title = "The delivery took this step already, with another report"
 
 
+class DeliveryUnknown(DomainError):
+    code = "not_found"
+    title = "Not found"
+    status = 404
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """``at`` is when it happened at the site; ``report`` is what the agent has to say about it."""
@@ -45,20 +53,58 @@ def take_step(*, viewer: Viewer, delivery: Delivery, step: Step, now: datetime) 
     The same step with the same report gives the same answer again; with another one it is a
     ``StepConflict``. Locks the delivery.
     """
-    actor = viewer.require(Capability.DELIVER, delivery.site.owner_id)
-    locked = lock(delivery)
-    known = locked.transitions.filter(to_state=step.to).first()
-    if known is not None:
-        return _same(known, step)
-    _check_order(locked, step)
-    _check_report(step)
-    _check_time(locked, step, now)
-    return write_step(locked, step, actor=actor, now=now, changes=_changes(locked, step))
+    return _take(viewer, lock([delivery.pk])[delivery.pk], step, now)
 
 
-def lock(delivery: Delivery) -> Delivery:
+@transaction.atomic
+def take_steps(
+    *, viewer: Viewer, steps: Iterable[tuple[int, Step]], now: datetime
+) -> list[DeliveryTransition | DomainError]:
+    """Steps of many deliveries, by their ids, in order: what became of each.
+
+    One transaction, with the deliveries locked in the order of their ids. A step that is refused has
+    written nothing, so it is its own answer and the others stand.
+    """
+    asked = list(steps)
+    deliveries = lock([pk for pk, _ in asked])
+    return [_answer(viewer, deliveries.get(pk), step, now) for pk, step in asked]
+
+
+def lock(ids: Iterable[int]) -> dict[int, Delivery]:
+    """Deliveries by id, with their transitions, locked in the order of their ids."""
     deliveries = Delivery.objects.select_related("agreement__allocation__offer__fleet__model", "site")
-    return deliveries.select_for_update(of=("self",), no_key=True).get(pk=delivery.pk)
+    locked = deliveries.filter(pk__in=set(ids)).select_for_update(of=("self",), no_key=True).order_by("pk")
+    steps = Prefetch("transitions", queryset=DeliveryTransition.objects.order_by("pk"), to_attr="steps")
+    return {delivery.pk: delivery for delivery in locked.prefetch_related(steps)}
+
+
+def _answer(
+    viewer: Viewer, delivery: Delivery | None, step: Step, now: datetime
+) -> DeliveryTransition | DomainError:
+    if delivery is None or not viewer.may(Capability.DELIVER, delivery.site.owner_id):
+        return DeliveryUnknown("There is no such delivery at a site of this token's organisation.")
+    try:
+        return _take(viewer, delivery, step, now)
+    except DomainError as refusal:
+        return refusal
+
+
+def _take(viewer: Viewer, delivery: Delivery, step: Step, now: datetime) -> DeliveryTransition:
+    """Every refusal comes before the first write."""
+    actor = viewer.require(Capability.DELIVER, delivery.site.owner_id)
+    for known in _steps_of(delivery):
+        if known.to_state == step.to:
+            return _same(known, step)
+    _check_order(delivery, step)
+    _check_report(step)
+    _check_time(delivery, step, now)
+    return write_step(delivery, step, actor=actor, now=now, changes=_changes(delivery, step))
+
+
+def _steps_of(delivery: Delivery) -> list[DeliveryTransition]:
+    """The steps that a locked delivery has taken, oldest first."""
+    steps: list[DeliveryTransition] = delivery.steps  # type: ignore[attr-defined]
+    return steps
 
 
 def write_step(
@@ -76,6 +122,7 @@ def write_step(
     for name, value in (changes | {"state": step.to}).items():
         setattr(delivery, name, value)
     delivery.save(update_fields=["state", *changes])
+    _steps_of(delivery).append(taken)
     audit.record(
         actor=actor,
         action=f"delivery.{step.to}",
@@ -131,7 +178,7 @@ def _check_report(step: Step) -> None:
 
 
 def _check_time(delivery: Delivery, step: Step, now: datetime) -> None:
-    previous = delivery.transitions.order_by("-pk").first()
+    previous = next(reversed(_steps_of(delivery)), None)
     if step.at > now + settings.METER_SKEW_ALLOWED:
         raise InvalidInput(
             "The step lies in the future.", {"at": f"It is {now.isoformat()} on the market's clock."}

@@ -1,0 +1,98 @@
+"""Pages of deliveries, the same for both sides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from accounts.requests import PageRequest
+from marketplace.delivery.forms import DeliveryFilter
+from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.selectors import deliveries_for, with_steps
+from marketplace.web.listing import Column, Listing, as_it_is, show
+
+PATH = (
+    DeliveryState.SCHEDULED,
+    DeliveryState.PROVISIONING,
+    DeliveryState.ACCEPTING,
+    DeliveryState.ACTIVE,
+    DeliveryState.ENDED,
+)
+
+DELIVERIES: Listing[Delivery, Delivery] = Listing(
+    name="cardhour-deliveries",
+    template="delivery/deliveries.html",
+    columns=(
+        Column(_("Delivery"), lambda row: row.pk),
+        Column(_("Agreement"), lambda row: row.agreement_id),
+        Column(_("Site"), lambda row: row.site),
+        Column(_("Buyer"), lambda row: row.agreement.buyer),
+        Column(_("Model"), lambda row: row.agreement.allocation.offer.fleet.model),
+        Column(_("Cards"), lambda row: row.agreement.cards),
+        Column(_("From"), lambda row: row.starts_at),
+        Column(_("Until"), lambda row: row.ends_at),
+        Column(_("Active from"), lambda row: row.active_from),
+        Column(_("Active until"), lambda row: row.active_until),
+        Column(_("State"), lambda row: row.state),
+    ),
+    keys={
+        "delivery": "pk",
+        "agreement": "agreement",
+        "site": "site__name_en",
+        "buyer": "agreement__buyer__name_en",
+        "cards": "agreement__cards",
+        "from": "starts_at",
+        "state": "state",
+    },
+    default="-delivery",
+)
+
+
+@login_required
+@require_safe
+def deliveries(request: PageRequest) -> HttpResponseBase:
+    everything = deliveries_for(request.viewer)
+    choice = DeliveryFilter(request.GET, deliveries=everything)
+    counts = dict(everything.order_by().values_list("state").annotate(Count("pk")))
+    context = {"filter": choice, "counts": counts, "all": sum(counts.values())}
+    return show(request, DELIVERIES, choice.of(everything), context, line=as_it_is)
+
+
+@login_required
+@require_safe
+def delivery(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(with_steps(deliveries_for(request.viewer)), pk=pk)
+    context = {"delivery": shown, "steps": list(_steps(shown)), "acceptance": shown.acceptance or {}}
+    return render(request, "delivery/delivery.html", context)
+
+
+def _steps(delivery: Delivery) -> Iterator[dict[str, Any]]:
+    """What has happened, and what comes next where nothing has failed."""
+    taken = list(delivery.transitions.all())
+    yield {"title": DeliveryState.SCHEDULED.label, "tone": "done", "step": None, "at": None}
+    for step in taken:
+        yield {
+            "title": step.get_to_state_display(),
+            "tone": _tone(step, taken[-1]),
+            "step": step,
+            "at": step.at,
+            "report": json.dumps(step.report, indent=2, ensure_ascii=False) if step.report else "",
+        }
+    if delivery.state != DeliveryState.FAILED:
+        reached = PATH.index(DeliveryState(delivery.state))
+        for state in PATH[reached + 1 :]:
+            yield {"title": state.label, "tone": "next", "step": None, "at": None}
+
+
+def _tone(step: DeliveryTransition, last: DeliveryTransition) -> str:
+    if step.to_state == DeliveryState.FAILED:
+        return "harm"
+    return "now" if step == last and step.to_state != DeliveryState.ENDED else "done"

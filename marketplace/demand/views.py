@@ -1,0 +1,163 @@
+"""Pages of buyers: requests, what became of them, and the requirement builder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, QuerySet
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.actors import Capability
+from accounts.models import Organisation
+from accounts.pages import with_organisation
+from accounts.requests import PageRequest
+from marketplace.clock import market_now, next_hour
+from marketplace.demand import forms, services, words
+from marketplace.demand.filters import RequestFilter
+from marketplace.demand.forms import Builder
+from marketplace.demand.models import ComputeRequest
+from marketplace.demand.presentation import Line, line_of
+from marketplace.demand.selectors import requests_for, with_alternatives
+from marketplace.errors import DomainError
+from marketplace.web.access import may, may_trade_as, require_trader
+from marketplace.web.listing import Column, Listing, page_of, refused, show
+
+RUNS_A_PAGE = 20
+
+REQUESTS: Listing[ComputeRequest, Line] = Listing(
+    name="cardhour-requests",
+    template="demand/requests.html",
+    columns=(
+        Column(gettext_lazy("Request"), lambda line: line.request.pk),
+        Column(gettext_lazy("Buyer"), lambda line: line.request.organisation),
+        Column(gettext_lazy("Title"), lambda line: line.request.title),
+        Column(gettext_lazy("Asked for"), lambda line: line.sentence),
+        Column(gettext_lazy("Alternatives"), lambda line: line.alternatives),
+        Column(gettext_lazy("Limit"), lambda line: line.limit),
+        Column(gettext_lazy("Done by"), lambda line: line.deadline),
+        Column(gettext_lazy("Entered"), lambda line: line.request.entered_at),
+        Column(gettext_lazy("State"), lambda line: line.request.state),
+    ),
+    keys={"request": "pk", "buyer": "organisation__name_en", "title": "title", "entered": "entered_at"},
+    default="-request",
+)
+
+
+@login_required
+@require_safe
+def requests(request: PageRequest) -> HttpResponseBase:
+    everything = requests_for(request.viewer)
+    choice = RequestFilter(request.GET)
+    counts = dict(everything.order_by().values_list("state").annotate(Count("pk")))
+    context = {
+        "filter": choice,
+        "counts": counts,
+        "all": sum(counts.values()),
+        "may_ask": may_trade_as(request, Organisation.Kind.BUYER),
+    }
+    return show(request, REQUESTS, with_alternatives(choice.of(everything)), context, line=line_of)
+
+
+@login_required
+@require_safe
+def request(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=pk)
+    runs = shown.explanations.select_related("run").defer("details", "run__snapshot", "run__result")
+    context = {
+        "asked": shown,
+        "wishes": [words.wish_of(each, shown.currency) for each in shown.alternatives.all()],
+        "most": max((words.most_to_pay(each) for each in shown.alternatives.all()), default=None),
+        "fill_rule": words.fill_rule(shown),
+        "page": page_of(request, runs.order_by("-run"), RUNS_A_PAGE),
+        "agreements": _agreements(shown),
+        "may_change": may(request, Capability.TRADE, shown.organisation_id),
+    }
+    return render(request, "demand/request.html", context)
+
+
+def _agreements(shown: ComputeRequest) -> QuerySet[Any]:
+    return shown.allocations.select_related(
+        "agreement__owner",
+        "agreement__delivery",
+        "offer__fleet__model",
+        "offer__fleet__site__region",
+    ).order_by("pk")
+
+
+@with_organisation
+@require_http_methods(["GET", "POST"])
+def create(request: PageRequest, organisation: Organisation) -> HttpResponse:
+    """The builder. ``add`` and ``remove`` rearrange its alternatives and enter nothing."""
+    require_trader(request, organisation, Organisation.Kind.BUYER)
+    if request.method != "POST":
+        return _show(request, _opened(request))
+    if "add" in request.POST or "remove" in request.POST:
+        return _show(request, Builder.rearranged(request.POST))
+    return _enter(request, organisation, Builder.sent(request.POST))
+
+
+def _enter(request: PageRequest, organisation: Organisation, builder: Builder) -> HttpResponse:
+    if builder.is_valid():
+        try:
+            created = services.create_request(
+                viewer=request.viewer,
+                organisation=organisation,
+                request=builder.request_input(),
+                now=market_now(),
+            )
+        except DomainError as refusal:
+            builder.refuse(refusal)
+        else:
+            messages.success(request, _("%(request)s is on the market.") % {"request": created})
+            return redirect("demand:request", created.pk)
+    return refused(request, "demand/create.html", {"builder": builder})
+
+
+def _show(request: PageRequest, builder: Builder) -> HttpResponse:
+    return render(request, "demand/create.html", {"builder": builder})
+
+
+def _opened(request: PageRequest) -> Builder:
+    """Empty, or filled with a request to be asked again and the change that the link names."""
+    start = next_hour(market_now())
+    source = _source(request)
+    if source is None:
+        alternatives = [forms.changed(forms.empty_alternative(start), request.GET)]
+        return Builder.opened({}, alternatives)
+    fields, alternatives = forms.of_request(source)
+    return Builder.opened(fields, _asked_again(request, alternatives, start))
+
+
+def _asked_again(
+    request: PageRequest, alternatives: list[dict[str, object]], start: datetime
+) -> list[dict[str, object]]:
+    position = request.GET.get("alternative", "0")
+    chosen = int(position) if position.isdecimal() and len(position) < 3 else 0
+    ahead = [forms.still_ahead(each, start) for each in alternatives]
+    return [
+        forms.changed(each, request.GET) if number == chosen else each for number, each in enumerate(ahead)
+    ]
+
+
+def _source(request: PageRequest) -> ComputeRequest | None:
+    """The request that ``?from=`` names, if the reader may see it."""
+    number = request.GET.get("from") or request.GET.get("request") or ""
+    if not number.isdecimal():
+        return None
+    return get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=number)
+
+
+@login_required
+@require_POST
+def withdraw(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(requests_for(request.viewer), pk=pk)
+    services.withdraw_request(viewer=request.viewer, request=shown, now=market_now())
+    messages.success(request, _("%(request)s is withdrawn.") % {"request": shown})
+    return redirect("demand:request", shown.pk)
