@@ -82,6 +82,11 @@ class AccountLine:
     account: Account
     balance: Decimal
 
+    @property
+    def owed(self) -> Decimal:
+        """What the exchange owes to the party."""
+        return -self.balance
+
 
 def account_lines(accounts: Iterable[Any]) -> list[AccountLine]:
     """The accounts must come from ``accounts_for``."""

@@ -211,6 +211,7 @@ CELERY_BEAT_SCHEDULE = {
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),
+    "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),
 }
 
@@ -313,7 +314,17 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Cardhour API",
-    "DESCRIPTION": "An open exchange for surplus AI compute.",
+    "DESCRIPTION": (
+        "An open exchange for surplus AI compute.\n\n"
+        "**Authentication**: `Authorization: Bearer chk_…`, a token of your organisation, made under *Team and "
+        "tokens*. Market runs, prices and the catalogue are public.\n\n"
+        "**Creating something** needs an `Idempotency-Key`: repeat a request with the same key as often as you "
+        "like, it happens once.\n\n"
+        "**Errors** are problem documents (RFC 9457). Compare `code`, which is stable; quote `request_id` when you "
+        "ask for help.\n\n"
+        "**Lists** come in pages of 50, or `limit` up to 500, newest first; follow `next`.\n\n"
+        "**Figures**: money and quantities are decimal strings, times are UTC, slots are UTC hours."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": r"/api/v1",

@@ -42,7 +42,7 @@ ON_WRITING = {
 }
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.authentication.BearerTokenAuthentication"
     name = "bearer"
 
@@ -55,7 +55,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
         }
 
 
-class KeyOfOurs(OpenApiSerializerFieldExtension):
+class KeyOfOurs(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Every primary key that the API takes or gives is an integer, whatever serializer names it."""
 
     target_class = "rest_framework.relations.PrimaryKeyRelatedField"
@@ -79,7 +79,7 @@ class ProblemSchema(AutoSchema):
         return operation
 
     def _problem_component(self) -> ResolvedComponent:
-        component = ResolvedComponent(
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM
         )
         self.registry.register_on_missing(component)

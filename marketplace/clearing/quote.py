@@ -33,7 +33,7 @@ from marketplace.engine.eligibility import Eligibility, Eligible
 from marketplace.engine.facts import Facts
 from marketplace.engine.want import Want, bases, wants
 
-KEPT_SECONDS = 5
+KEPT_SECONDS = 15
 KEY = "quote/market"
 
 
@@ -48,7 +48,7 @@ class Quote:
     left: int
     ask: Decimal | None
     currency: str
-    zones: tuple[str, ...]
+    zones: int
 
 
 def quotes(request: RequestInput) -> list[Quote | None]:
@@ -65,7 +65,7 @@ def quotes(request: RequestInput) -> list[Quote | None]:
 
 
 def _market() -> engine.Snapshot:
-    """The offers as a run would see them, a few seconds old at most."""
+    """The offers as a run would see them, ``KEPT_SECONDS`` old at most."""
     start = next_hour(market_now())
     market: engine.Snapshot | None = cache.get(KEY)
     if market is None or market.horizon_start != start.isoformat():
@@ -114,7 +114,7 @@ def _quote(able: Eligible, facts: Facts, market: engine.Snapshot) -> Quote:
         left=len(offers),
         ask=Decimal(min(offers[0].asks)).scaleb(-6) if offers else None,
         currency=sites[offers[0].site].currency if offers else "",
-        zones=tuple(sorted({sites[offer.site].zone for offer in offers})),
+        zones=len({sites[offer.site].zone for offer in offers}),
     )
 
 

@@ -25,7 +25,7 @@ from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.demand.rules import AlternativeInput, RequestInput
 from marketplace.demand.words import LEVELS
 from marketplace.errors import DomainError, InvalidInput
-from marketplace.web.fields import ExactField, HourField, PercentField
+from marketplace.web.fields import Boxes, ExactField, HourField, PercentField
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -70,9 +70,8 @@ class RequestForm(forms.Form):
     )
 
 
-def _several(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.MultipleChoiceField:
-    boxes = forms.CheckboxSelectMultiple
-    return forms.MultipleChoiceField(label=label, help_text=help_text, required=False, widget=boxes)
+def _several(label: StrOrPromise, columns: str) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(label=label, required=False, widget=Boxes(columns))
 
 
 class AlternativeForm(forms.Form):
@@ -103,10 +102,10 @@ class AlternativeForm(forms.Form):
         required=False,
         help_text=_("For amounts in nP: you get enough even where an estimate was too high."),
     )
-    accelerator_models = _several(_("Only these models"), _("Leave all open: more can match."))
-    stacks = _several(_("Only these software stacks"))
+    accelerator_models = _several(_("Only these models"), "grid sm:grid-cols-2 gap-x-4")
+    stacks = _several(_("Only these software stacks"), "grid sm:grid-cols-2 gap-x-4")
 
-    jurisdictions = _several(_("Only in these jurisdictions"))
+    jurisdictions = _several(_("Only in these jurisdictions"), "grid grid-cols-4 sm:grid-cols-8 gap-x-4")
     near = forms.ChoiceField(label=_("Near"), required=False)
     round_trip_ms = ExactField(label=_("Round trip, at most"), max_digits=8, decimal_places=3, required=False)
     bandwidth_mbps = forms.IntegerField(label=_("Bandwidth, at least"), required=False, max_value=LARGEST)

@@ -33,7 +33,7 @@ class Wish:
 
 def wish_of(alternative: Alternative, currency: str) -> Wish:
     return Wish(
-        sentence=_("%(amount)s for %(hours)s of %(workload)s")
+        sentence=_("%(amount)s for %(hours)s, %(workload)s")
         % {
             "amount": amount(alternative),
             "hours": formats.duration(alternative.hours * HOUR),

@@ -73,9 +73,7 @@ class _Run:
         wanted = self._wanted[request.id]
         eligible = [self._eligibility.of(want) for want in wanted]
         self._eligible[request.id] = eligible
-        fills = [
-            find(self._book, want, able.rows) for want, able in zip(wanted, eligible, strict=True)
-        ]
+        fills = [find(self._book, want, able.rows) for want, able in zip(wanted, eligible, strict=True)]
         found = [fill for fill in fills if fill is not None]
         if found:
             best = max(found, key=_preference)

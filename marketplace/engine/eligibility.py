@@ -170,9 +170,7 @@ class Eligibility:
         span = slice(alternative.earliest, alternative.deadline)
         smallest_use = want.least if alternative.gang else 1
         cards = windows.needs(self.facts, want, rows, smallest_use)
-        enough = windows.unbroken(
-            self.facts.free[rows, span] >= cards[:, None], alternative.duration
-        )
+        enough = windows.unbroken(self.facts.free[rows, span] >= cards[:, None], alternative.duration)
         cost = windows.totals(self.facts.asks[rows, span], alternative.duration)
         within = cost <= windows.generous_budgets(self.facts, want, rows)[:, None]
         return rows[enough.any(axis=1)], rows[(enough & within).any(axis=1)]

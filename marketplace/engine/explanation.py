@@ -30,9 +30,7 @@ class Explainer:
         self._book = book
         self._eligibility = eligibility
 
-    def __call__(
-        self, wanted: list[Want], eligible: list[Eligible], fill: Fill | None
-    ) -> Explanation:
+    def __call__(self, wanted: list[Want], eligible: list[Eligible], fill: Fill | None) -> Explanation:
         cases = list(zip(wanted, eligible, strict=True))
         remedy = None if fill else self._remedy(cases)
         return Explanation(

@@ -73,6 +73,11 @@ def spans_of(offer: Offer) -> dict[str, timedelta]:
     return {"shortest": offer.minimum_hours * HOUR, "notice": timedelta(minutes=offer.notice_minutes)}
 
 
+def page_at(offer: Offer, now: datetime, size: int) -> int:
+    """The page of an offer's hours on which a calendar that begins now begins."""
+    return (window_start(offer, now) - offer.starts_at) // HOUR // size + 1
+
+
 def window_start(offer: Offer, now: datetime) -> datetime:
     """Where a calendar of an offer begins: at its first hour, or now when that is past."""
     return max(offer.starts_at, min(floor_hour(now), offer.ends_at - HOUR))

@@ -32,6 +32,7 @@ from marketplace.supply.models import Fleet, Offer, OfferHour, Site
 from marketplace.supply.presentation import (
     Line,
     line_of,
+    page_at,
     rows_of_book,
     rows_of_fleets,
     spans_of,
@@ -187,7 +188,7 @@ def offer(request: PageRequest, pk: int) -> HttpResponse:
         "offer": shown,
         "line": line_of(shown, now),
         "sums": sums(book, now),
-        "page": page_of(request, book, DAY),
+        "page": page_of(request, book, DAY, first=page_at(shown, now, DAY)),
         "rows": rows_of_book(book),
         "start": window_start(shown, now),
         "hours": WEEK,

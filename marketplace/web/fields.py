@@ -46,6 +46,18 @@ class HourField(forms.DateTimeField):
         return moment
 
 
+class Boxes(forms.CheckboxSelectMultiple):
+    """Checkboxes in columns: ``columns`` are classes of the box around them, not of each one."""
+
+    def __init__(self, columns: str = "") -> None:
+        super().__init__({"class": columns})
+
+    def create_option(self, *args: Any, **options: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **options)
+        option["attrs"].pop("class", None)
+        return option
+
+
 class PercentField(forms.DecimalField):
     """A share, shown and entered in percent; the value is the share."""
 

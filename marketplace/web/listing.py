@@ -76,9 +76,11 @@ def in_order(rows: QuerySet[M], wanted: str, keys: Mapping[str, str], default: s
     return rows.order_by(first, "-pk")
 
 
-def page_of(request: HttpRequest, rows: QuerySet[M] | Sequence[Any], size: int = ROWS_A_PAGE) -> Page[Any]:
-    """The page that ``?page=`` names, or the nearest there is."""
-    return Paginator(rows, size).get_page(request.GET.get("page"))
+def page_of(
+    request: HttpRequest, rows: QuerySet[M] | Sequence[Any], size: int = ROWS_A_PAGE, *, first: int = 1
+) -> Page[Any]:
+    """The page that ``?page=`` names, or the nearest there is; without it the page ``first``."""
+    return Paginator(rows, size).get_page(request.GET.get("page", first))
 
 
 def csv_link(request: HttpRequest) -> str:

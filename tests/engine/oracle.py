@@ -82,7 +82,10 @@ class Oracle:
             and (wanted.memory is None or model.memory >= wanted.memory)
             and (not wanted.stacks or offer.stack in wanted.stacks)
             and (not wanted.jurisdictions or site.jurisdiction in wanted.jurisdictions)
-            and (wanted.latency is None or trips.get(wanted.latency.place, 10**99) <= wanted.latency.microseconds)
+            and (
+                wanted.latency is None
+                or trips.get(wanted.latency.place, 10**99) <= wanted.latency.microseconds
+            )
             and (wanted.bandwidth is None or (site.bandwidth or 0) >= wanted.bandwidth)
             and (wanted.renewable_share is None or (site.renewable_share or 0) >= wanted.renewable_share)
             and (wanted.carbon is None or (site.carbon is not None and site.carbon <= wanted.carbon))
@@ -99,9 +102,7 @@ class Oracle:
             cards = -(-wanted.amount // self.rate(wanted, offer))
             cards = -(-cards // offer.lot) * offer.lot
             for start in range(wanted.earliest, wanted.deadline - wanted.duration + 1):
-                placement = Placement(
-                    request.id, wanted.position, offer.id, start, wanted.duration, cards
-                )
+                placement = Placement(request.id, wanted.position, offer.id, start, wanted.duration, cards)
                 after = [*self.placements, placement]
                 if self.is_free(offer, placement) and all(self.is_content(each, after) for each in after):
                     yield self.payment(placement, after), start, self.cheapness(offer), placement

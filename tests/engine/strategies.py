@@ -47,7 +47,9 @@ def snapshots(
         sites=sites,
         slots=slots,
         models=(
-            Model("fast", 80, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)),
+            Model(
+                "fast", 80, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)
+            ),
             Model("slow", 40, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
             Model("unmeasured", 80, (Precision.BF16,), ()),
         ),
@@ -98,9 +100,7 @@ def _offers(draw: st.DrawFn, identity: int, sites: int, slots: int) -> Offer:
 
 
 @st.composite
-def _requests(
-    draw: st.DrawFn, identity: int, slots: int, gangs_only: bool, all_or_nothing: bool
-) -> Request:
+def _requests(draw: st.DrawFn, identity: int, slots: int, gangs_only: bool, all_or_nothing: bool) -> Request:
     count = draw(st.sampled_from([1, 1, 2]))
     return Request(
         id=identity,

@@ -78,7 +78,10 @@ def test_every_part_of_a_split_is_within_the_limit_at_its_own_exchange_rate(
 def test_figures_at_the_bounds_do_not_overflow() -> None:
     huge = Currency("HUGE", 10**12)
     snapshot = market(
-        [offer(1, free=(10**6,) * 24, asks=(10**6,) * 24), offer(2, free=(10**6,) * 24, asks=(10**6 - 1,) * 24)],
+        [
+            offer(1, free=(10**6,) * 24, asks=(10**6,) * 24),
+            offer(2, free=(10**6,) * 24, asks=(10**6 - 1,) * 24),
+        ],
         [
             request(1, amount=10**6, limit=1, duration=24, currency="HUGE"),
             request(2, amount=10**6, limit=1, duration=24, currency="HUGE", gang=False),

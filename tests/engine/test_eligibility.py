@@ -26,7 +26,9 @@ def funnel(snapshot: Snapshot) -> Funnel:
     return clear(snapshot).explanations[0].funnels[0]
 
 
-def removed(asked: dict[str, Any], *, facts: Site | None = None, terms: Offer | None = None) -> Constraint | None:
+def removed(
+    asked: dict[str, Any], *, facts: Site | None = None, terms: Offer | None = None
+) -> Constraint | None:
     """The constraint that removes the one offer of a market, if any does."""
     snapshot = market([terms or offer()], [request(**asked)], sites=[facts or site()])
     result = clear(snapshot)
@@ -80,7 +82,9 @@ def test_a_constraint_removes_what_fails_it_and_nothing_else(
         ({"latency": LatencyLimit("beijing", 10**12)}, {"round_trips": (RoundTrip("shanghai", 1),)}),
     ],
 )
-def test_an_unknown_fact_satisfies_no_bound_however_loose(asked: dict[str, Any], fact: dict[str, Any]) -> None:
+def test_an_unknown_fact_satisfies_no_bound_however_loose(
+    asked: dict[str, Any], fact: dict[str, Any]
+) -> None:
     assert removed(asked, facts=site(**fact)) is Constraint(next(iter(asked)))
     assert removed({}, facts=site(**fact)) is None
 
@@ -116,9 +120,7 @@ def test_capacity_counts_whole_lots_in_every_hour_of_a_run() -> None:
 
 
 def test_a_split_needs_only_one_lot_of_each_offer() -> None:
-    snapshot = market(
-        [offer(1, cards=2), offer(2, cards=2, lot=4), offer(3, cards=6)], [request(gang=False)]
-    )
+    snapshot = market([offer(1, cards=2), offer(2, cards=2, lot=4), offer(3, cards=6)], [request(gang=False)])
     assert funnel(snapshot).removed == ((Constraint.CAPACITY, 1),)
 
 

@@ -189,6 +189,13 @@ def test_the_strictest_value_that_would_do_is_named() -> None:
     assert explanation.remedy == Remedy(0, Constraint.CARBON, 200_000)
 
 
+def test_the_constraint_that_is_easiest_to_give_up_is_named() -> None:
+    """One offer fails nothing but the stack, the other nothing but the notice."""
+    offers = [offer(1, stack="cuda-12"), offer(2, notice=1)]
+    explanation = explained(market(offers, [request(stacks=("cann-8",), notice=24)]))
+    assert explanation.remedy == Remedy(0, Constraint.NOTICE, 1)
+
+
 def test_two_things_in_the_way_have_no_single_remedy() -> None:
     explanation = explained(market(requests=[request(carbon=1, stacks=("cuda-12",))]))
     assert explanation.remedy is None

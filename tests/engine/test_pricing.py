@@ -77,15 +77,15 @@ def test_a_price_rise_that_would_push_an_earlier_buyer_over_its_limit_is_refused
     assert prices(result) == {money(10)}
 
 
-def test_a_later_buyer_moves_to_hours_in_which_it_hurts_nobody() -> None:
-    """As before, but the cards at 12 are there for longer: their first four hours cost least and
-    would hurt the first buyer, so the second takes the next ones."""
+def test_a_later_buyer_moves_just_as_far_as_the_first_can_bear() -> None:
+    """As before, but the cards at 12 are there for longer. The first buyer bears 1.2 times four
+    hours, which is a rise of 2 in two of its hours and not in three."""
     snapshot = _two_buyers(first=14)
     dear = offer(2, asks=(money(12),) * 4 + (money(12.2),) * 4, free=(8,) * 8)
     result = clear(replace(snapshot, offers=(snapshot.offers[0], dear)))
     assert [(each.request, each.offer, each.first_slot) for each in result.placements] == [
         (1, 1, 0),
-        (2, 2, 4),
+        (2, 2, 2),
     ]
 
 
@@ -124,9 +124,7 @@ def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) 
 @pytest.mark.parametrize(("dearer", "sold"), [(11, True), (11.5, False)])
 def test_a_buyer_of_two_products_bears_rises_in_both_at_once(dearer: float, sold: bool) -> None:
     """One more in each product is two in all; one and a half in each is three."""
-    second = request(
-        2, amount=2, duration=1, workload=Workload.VISION, gang=False, limit=dearer, least=MICRO
-    )
+    second = request(2, amount=2, duration=1, workload=Workload.VISION, gang=False, limit=dearer, least=MICRO)
     snapshot = _holder_of_two_products(second, dearer=dearer)
     result = clear(snapshot)
     verify(snapshot, result)

@@ -7,7 +7,15 @@ from collections import Counter, defaultdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketplace.engine import Outcome, Snapshot, clear, result_bytes, snapshot_bytes, snapshot_from_bytes, verify
+from marketplace.engine import (
+    Outcome,
+    Snapshot,
+    clear,
+    result_bytes,
+    snapshot_bytes,
+    snapshot_from_bytes,
+    verify,
+)
 from tests.engine.markets import shuffled
 from tests.engine.oracle import Oracle
 from tests.engine.strategies import crowds, snapshots

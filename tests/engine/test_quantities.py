@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from marketplace.engine import MICRO, Outcome, Result, Snapshot, Unit, clear, verify
+from marketplace.engine import MICRO, Offer, Outcome, Result, Snapshot, Unit, clear, verify
 from tests.engine.markets import alternative, market, money, offer, request, site
 
 
@@ -75,6 +75,35 @@ def test_a_split_gives_back_lots_that_a_bigger_lot_made_idle() -> None:
     """Two single cards at 10, then a lot of eight at 11: the lot alone is enough for five."""
     offers = [offer(1, cards=2, ask=10), offer(2, cards=8, ask=11, lot=8)]
     assert sold(market(offers, [request(amount=5, gang=False, limit=30)])) == {2: 8}
+
+
+def _day_and_night(hours: int) -> list[Offer]:
+    """Two offers of four cards that cost 2 and 10 in turn, one when the other costs 10: together
+    they cost 10 all the time."""
+    turns = (money(2), money(10)) * (hours // 2)
+    return [
+        offer(1, free=(4,) * hours, asks=turns),
+        offer(2, free=(4,) * hours, asks=turns[::-1]),
+    ]
+
+
+def test_one_dearer_offer_may_cost_less_than_two_that_raise_each_others_price() -> None:
+    """Two hours of eight cards: 160 from the two offers, 112 from the one at 7."""
+    offers = [*_day_and_night(2), offer(3, hours=2, ask=7)]
+    assert sold(market(offers, [request(gang=False, duration=2, limit=30)])) == {3: 8}
+
+
+def test_another_product_may_cost_less_than_more_of_the_same() -> None:
+    """At 8 a card-hour the two offers together are too dear, but one of them goes with H800 at 7."""
+    offers = [*_day_and_night(2), offer(3, cards=4, hours=2, ask=7, model="h800")]
+    result = sold(market(offers, [request(gang=False, duration=2, limit=8)]))
+    assert result in ({1: 4, 3: 4}, {2: 4, 3: 4})
+
+
+def test_one_offer_is_found_behind_many_hours_in_which_a_mix_only_looks_cheap() -> None:
+    offers = [*_day_and_night(60), offer(3, first_slot=58, hours=2, ask=7.9)]
+    snapshot = market(offers, [request(gang=False, duration=2, limit=8, deadline=60)], slots=60)
+    assert sold(snapshot) == {3: 8}
 
 
 def test_a_gang_takes_what_there_is_if_a_part_is_enough() -> None:

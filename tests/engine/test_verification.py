@@ -100,7 +100,11 @@ TAMPERED: list[tuple[str, Rule, Tampering]] = [
     ("too many cards", Rule.FILL, lambda r: place(r, 0, cards=12)),
     ("a broken lot", Rule.LOT, lambda r: place(r, 0, cards=9)),
     ("more cards than there are", Rule.CAPACITY, lambda r: place(r, 1, cards=6)),
-    ("after the offer's window", Rule.CAPACITY, lambda r: place(place(r, 1, first_slot=10), 2, first_slot=10)),
+    (
+        "after the offer's window",
+        Rule.CAPACITY,
+        lambda r: place(place(r, 1, first_slot=10), 2, first_slot=10),
+    ),
     ("another model", Rule.REQUIREMENT, lambda r: place(r, 0, offer=2)),
     ("another jurisdiction", Rule.REQUIREMENT, lambda r: place(r, 1, offer=4)),
     ("a placement lost", Rule.FILL, lambda r: replace(r, placements=without(r.placements, 1))),
@@ -129,7 +133,11 @@ TAMPERED: list[tuple[str, Rule, Tampering]] = [
     ),
     ("a funnel of nothing", Rule.EXPLANATION, lambda r: funnels(r, 3, removed=((Constraint.LIMIT, 0),))),
     ("a funnel of too much", Rule.EXPLANATION, lambda r: funnels(r, 0, removed=((Constraint.MODEL, 4),))),
-    ("a remedy for a yes", Rule.EXPLANATION, lambda r: explain(r, 0, remedy=Remedy(0, Constraint.LIMIT, 10**9))),
+    (
+        "a remedy for a yes",
+        Rule.EXPLANATION,
+        lambda r: explain(r, 0, remedy=Remedy(0, Constraint.LIMIT, 10**9)),
+    ),
     (
         "a remedy that raises nothing",
         Rule.EXPLANATION,

@@ -26,8 +26,9 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 def test_every_address_has_a_row_and_every_row_an_address() -> None:
     named = {row.name for row in ROWS}
 
-    assert our_names() - named == set(), "no row in tests/permissions/rows/ for these addresses"
-    assert named - our_names() == set(), "these rows name no address"
+    unnamed, stray = sorted(our_names() - named), sorted(named - our_names())
+    assert not unnamed, "no row in tests/permissions/rows/ names:\n" + "\n".join(unnamed)
+    assert not stray, "no address has the name that these rows give:\n" + "\n".join(stray)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)

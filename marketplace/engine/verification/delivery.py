@@ -41,18 +41,14 @@ def _request(market: Market, request: Request, group: list[Placement]) -> Iterat
     yield from _idle_lots(market, alternative, group)
 
 
-def _idle_lots(
-    market: Market, alternative: Alternative, group: list[Placement]
-) -> Iterator[Broken]:
+def _idle_lots(market: Market, alternative: Alternative, group: list[Placement]) -> Iterator[Broken]:
     """Nobody is sold a lot that its amount does not need."""
     idle = market.capability(alternative, group) - alternative.amount
     for placement in group:
         offer = market.offers[placement.offer]
         rate = market.rate(alternative, offer)
         if rate is not None and idle >= offer.lot * rate:
-            yield Broken(
-                Rule.FILL, f"request {placement.request} buys a lot of offer {offer.id} for nothing"
-            )
+            yield Broken(Rule.FILL, f"request {placement.request} buys a lot of offer {offer.id} for nothing")
 
 
 def _requirements(market: Market, placement: Placement) -> Iterator[Broken]:
@@ -62,9 +58,7 @@ def _requirements(market: Market, placement: Placement) -> Iterator[Broken]:
         if not met:
             yield Broken(Rule.REQUIREMENT, f"{name}: {requirement} is not met")
     if placement.slots != alternative.duration:
-        yield Broken(
-            Rule.RUN, f"{name}: {placement.slots} slots where {alternative.duration} were asked for"
-        )
+        yield Broken(Rule.RUN, f"{name}: {placement.slots} slots where {alternative.duration} were asked for")
     last = placement.first_slot + placement.slots
     if placement.first_slot < alternative.earliest or last > alternative.deadline:
         yield Broken(
@@ -74,9 +68,7 @@ def _requirements(market: Market, placement: Placement) -> Iterator[Broken]:
         )
 
 
-def _answers(
-    market: Market, wanted: Alternative, offer: Offer
-) -> Iterator[tuple[str, bool]]:
+def _answers(market: Market, wanted: Alternative, offer: Offer) -> Iterator[tuple[str, bool]]:
     """Every requirement with whether the offer meets it; an unknown fact meets none."""
     site, model = market.site(offer), market.model(offer)
     yield "model", not wanted.models or offer.model in wanted.models
@@ -132,6 +124,4 @@ def _capacity(market: Market, placements: list[Placement]) -> Iterator[Broken]:
         position = slot - offer.first_slot
         free = offer.free[position] if 0 <= position < len(offer.free) else 0
         if cards > free:
-            yield Broken(
-                Rule.CAPACITY, f"offer {identity} sells {cards} cards of {free} in slot {slot}"
-            )
+            yield Broken(Rule.CAPACITY, f"offer {identity} sells {cards} cards of {free} in slot {slot}")

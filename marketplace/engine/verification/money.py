@@ -15,9 +15,7 @@ Prices = dict[tuple[Product, int], int]
 
 def money_rules(market: Market, result: Result, placements: list[Placement]) -> Iterator[Broken]:
     """Prices, limits, asks, balance and surplus; ``placements`` name known things."""
-    prices: Prices = {
-        ((row.model, row.zone, row.currency), row.slot): row.price for row in result.prices
-    }
+    prices: Prices = {((row.model, row.zone, row.currency), row.slot): row.price for row in result.prices}
     yield from _price_rows(market, prices, placements)
     yield from _asks(market, prices, placements)
     yield from _limits(market, prices, placements)
@@ -25,9 +23,7 @@ def money_rules(market: Market, result: Result, placements: list[Placement]) -> 
     yield from _surplus(market, result, placements)
 
 
-def _price_rows(
-    market: Market, prices: Prices, placements: list[Placement]
-) -> Iterator[Broken]:
+def _price_rows(market: Market, prices: Prices, placements: list[Placement]) -> Iterator[Broken]:
     """A price for exactly what was sold: the highest accepted ask."""
     accepted: Prices = {}
     for placement in placements:
@@ -54,9 +50,7 @@ def _asks(market: Market, prices: Prices, placements: list[Placement]) -> Iterat
         for slot in slots_of(placement):
             ask, price = _ask(market, placement.offer, slot), prices.get((product, slot), 0)
             if price < ask:
-                yield Broken(
-                    Rule.ASK, f"offer {placement.offer} asks {ask} in slot {slot} and gets {price}"
-                )
+                yield Broken(Rule.ASK, f"offer {placement.offer} asks {ask} in slot {slot} and gets {price}")
 
 
 def _limits(market: Market, prices: Prices, placements: list[Placement]) -> Iterator[Broken]:

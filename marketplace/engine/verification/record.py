@@ -130,9 +130,7 @@ def _funnel(market: Market, request: int, funnel: Funnel, used: int) -> Iterator
         yield _wrong(request, f"{name} removes {removed} offers and uses {used}")
 
 
-def _remedy(
-    market: Market, request: Request, explanation: Explanation, remedy: Remedy
-) -> Iterator[Broken]:
+def _remedy(market: Market, request: Request, explanation: Explanation, remedy: Remedy) -> Iterator[Broken]:
     alternative = market.alternative(request, remedy.alternative)
     if explanation.outcome is not Outcome.UNMATCHED or explanation.binding is not remedy.constraint:
         yield _wrong(request.id, "has a remedy that does not answer its binding constraint")
@@ -144,9 +142,7 @@ def _remedy(
         yield _wrong(request.id, f"has a remedy that does not raise its limit: {remedy.value}")
 
 
-def _offers(
-    market: Market, outcomes: Sequence[OfferOutcome], known: list[Placement]
-) -> Iterator[Broken]:
+def _offers(market: Market, outcomes: Sequence[OfferOutcome], known: list[Placement]) -> Iterator[Broken]:
     sold: Counter[int] = Counter()
     for placement in known:
         sold[placement.offer] += placement.cards * placement.slots

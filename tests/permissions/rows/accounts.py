@@ -69,7 +69,7 @@ ROWS = [
     Row("api:docs", everybody(200)),
     Row("api:unknown", everybody(404)),
     Row("problem", everybody(200), given=a_problem),
-    Row("home", everybody(200)),
+    Row("home", everybody(200) | {"auditor": 302, "operator": 302}),
     Row("healthz", everybody(200)),
     Row("readyz", everybody(200)),
 ]
