@@ -132,7 +132,7 @@ def load_requests(
     pairs = [
         (request, position, alternative)
         for request, spec in zip(requests, specs, strict=True)
-        for position, alternative in enumerate(spec.alternatives, start=1)
+        for position, alternative in enumerate(spec.alternatives)
     ]
     regions = dict(Region.objects.values_list("slug", "pk"))
     rows = Alternative.objects.bulk_create(_alternative(*pair, regions=regions, now=now) for pair in pairs)

@@ -316,12 +316,12 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Cardhour API",
     "DESCRIPTION": (
         "An open exchange for surplus AI compute.\n\n"
-        "**Authentication**: `Authorization: Bearer chk_…`, a token of your organisation, made under *Team and "
-        "tokens*. Market runs, prices and the catalogue are public.\n\n"
-        "**Creating something** needs an `Idempotency-Key`: repeat a request with the same key as often as you "
-        "like, it happens once.\n\n"
-        "**Errors** are problem documents (RFC 9457). Compare `code`, which is stable; quote `request_id` when you "
-        "ask for help.\n\n"
+        "**Authentication**: `Authorization: Bearer chk_…`, a token of your organisation, "
+        "made under *Team and tokens*. Market runs, prices and the catalogue are public.\n\n"
+        "**Creating something** needs an `Idempotency-Key`: repeat a request with the same key as often "
+        "as you like, it happens once.\n\n"
+        "**Errors** are problem documents (RFC 9457). Compare `code`, which is stable; quote `request_id` "
+        "when you ask for help.\n\n"
         "**Lists** come in pages of 50, or `limit` up to 500, newest first; follow `next`.\n\n"
         "**Figures**: money and quantities are decimal strings, times are UTC, slots are UTC hours."
     ),

@@ -18,7 +18,7 @@ ALLOCATION_SELLS_HOURS = pgtrigger.Trigger(
         END IF;
         IF date_trunc('hour', NEW.starts_at, 'UTC') <> NEW.starts_at
             OR date_trunc('hour', NEW.ends_at, 'UTC') <> NEW.ends_at
-            OR cardinality(NEW.prices) <> hours OR 0 >= ANY (NEW.prices) THEN
+            OR cardinality(NEW.prices) <> hours OR (0 >= ANY (NEW.prices)) IS NOT FALSE THEN
             RAISE EXCEPTION 'allocation of offer % needs whole UTC hours and one price for each', NEW.offer_id
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'allocation_well_formed';
         END IF;

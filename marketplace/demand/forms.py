@@ -83,7 +83,13 @@ class AlternativeForm(forms.Form):
     hours = forms.IntegerField(label=_("For how long"), initial=USUAL_HOURS, max_value=LARGEST)
     earliest_start = HourField(label=_("Not before"))
     deadline = HourField(label=_("Done by"))
-    limit = ExactField(label=_("Limit"), max_digits=18, decimal_places=6, required=False)
+    limit = ExactField(
+        label=_("Limit"),
+        max_digits=18,
+        decimal_places=6,
+        required=False,
+        help_text=_("A limit or a budget: one of the two."),
+    )
     budget = ExactField(label=_("or budget for the whole"), max_digits=18, decimal_places=2, required=False)
 
     precision = forms.ChoiceField(

@@ -209,3 +209,13 @@ def test_a_withdrawn_offer_sells_nothing() -> None:
     Offer.objects.filter(pk=offer.pk).update(state="withdrawn", withdrawn_at=NOW)
     assert run().offers_open == 0
     assert not Allocation.objects.exists()
+
+
+def test_an_allocation_without_a_price_for_each_hour_is_refused_by_the_database() -> None:
+    make_market()
+    run()
+    sold = Allocation.objects.get()
+    for prices in ([Decimal(10)] * 3, [Decimal(10)] * 3 + [None], [Decimal(10)] * 3 + [Decimal(0)]):
+        sold.pk, sold.prices = None, prices
+        with pytest.raises(IntegrityError, match="one price for each"):
+            sold.save(force_insert=True)

@@ -110,7 +110,7 @@ def _holder_of_two_products(*others: Request, dearer: float) -> Snapshot:
 @pytest.mark.parametrize("gang", [True, False])
 def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) -> None:
     """The second buyer's 12 uses up what the first can bear; the third may not raise the other."""
-    later = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gang": gang}
+    later: dict[str, Any] = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gang": gang}
     snapshot = _holder_of_two_products(
         request(2, models=("h800",), limit=15, **later),
         request(3, models=("ascend-910b",), limit=14, **later),

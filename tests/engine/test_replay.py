@@ -1,7 +1,9 @@
-"""The same snapshot gives the same bytes in another process, whatever its hash seed."""
+"""The same snapshot gives the same bytes in another process, whatever its hash seed, because the
+engine is made of nothing that could differ there."""
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -41,3 +43,22 @@ def test_a_large_shuffled_market_gives_the_same_bytes() -> None:
 def test_clearing_twice_gives_the_same_bytes() -> None:
     snapshot = national(8, offers=40, requests=80, slots=24)
     assert result_bytes(clear(snapshot)) == result_bytes(clear(snapshot))
+
+
+def test_the_engine_imports_nothing_that_could_differ() -> None:
+    """No Django, no database, no clock, no randomness; ``datetime`` only reads the horizon."""
+    allowed = set(
+        "__future__ collections dataclasses datetime enum hashlib heapq marketplace msgspec numpy typing".split()
+    )
+    package = ROOT / "marketplace" / "engine"
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] in allowed, path
+                assert not (node.module or "").startswith("marketplace.") or (
+                    (node.module or "").startswith("marketplace.engine")
+                ), path
+            elif isinstance(node, ast.Import):
+                assert {alias.name.split(".")[0] for alias in node.names} <= allowed, path
+            elif isinstance(node, ast.Attribute):
+                assert node.attr not in {"now", "today", "utcnow"}, path

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,24 +56,24 @@ def place(result: Result, index: int, **changes: int) -> Result:
     return replace(result, placements=tuple(sorted(rows, key=lambda row: (row.request, row.offer))))
 
 
-def explain(result: Result, index: int, **changes: object) -> Result:
+def explain(result: Result, index: int, **changes: Any) -> Result:
     rows = list(result.explanations)
     rows[index] = replace(rows[index], **changes)
     return replace(result, explanations=tuple(rows))
 
 
-def price(result: Result, index: int, **changes: object) -> Result:
+def price(result: Result, index: int, **changes: Any) -> Result:
     rows = list(result.prices)
     rows[index] = replace(rows[index], **changes)
     return replace(result, prices=tuple(rows))
 
 
-def funnels(result: Result, index: int, **changes: object) -> Result:
+def funnels(result: Result, index: int, **changes: Any) -> Result:
     rows = result.explanations[index].funnels
     return explain(result, index, funnels=(replace(rows[0], **changes), *rows[1:]))
 
 
-def without(rows: tuple, index: int) -> tuple:
+def without(rows: tuple[Any, ...], index: int) -> tuple[Any, ...]:
     return rows[:index] + rows[index + 1 :]
 
 
@@ -260,7 +261,7 @@ def test_all_breaches_are_listed() -> None:
     snapshot = good()
     result = replace(clear(snapshot), format=2, surplus=0, snapshot="")
     assert {Rule.FORMAT, Rule.SURPLUS, Rule.SNAPSHOT} == _broken(snapshot, result)
-    with pytest.raises(Violation, match="format: .*; .*snapshot: .*; .*surplus"):
+    with pytest.raises(Violation, match=r"format: .*; .*snapshot: .*; .*surplus"):
         verify(snapshot, result)
 
 
