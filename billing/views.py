@@ -9,9 +9,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
@@ -22,7 +21,14 @@ from accounts.selectors import organisations_for
 from billing.burndown import BurnDown, burn_down
 from billing.forms import ChargeFilter, DocumentFilter
 from billing.invoicing.models import Document, Line
-from billing.invoicing.selectors import charges_of, documents_for, lines_of, open_charges_for
+from billing.invoicing.selectors import (
+    charges_of,
+    document_for,
+    documents_for,
+    lines_of,
+    needs_finance,
+    open_charges_for,
+)
 from billing.invoicing.selectors import totals_of as totals_of_documents
 from billing.ledger.selectors import accounts_for, statement_of
 from billing.money import from_minor
@@ -40,7 +46,6 @@ from billing.presentation import (
 from billing.rating.models import Charge
 from billing.rating.selectors import charges_for, history_of, readings_of, totals_of
 from marketplace.agreements.selectors import agreements_for
-from marketplace.errors import NotAllowed
 from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
 
 HOURS_A_PAGE = 48
@@ -172,7 +177,7 @@ def documents(request: PageRequest, kind: Document.Kind) -> HttpResponseBase:
 @login_required
 @require_safe
 def document(request: PageRequest, kind: Document.Kind, number: str) -> HttpResponse:
-    shown = _document(request, kind, number)
+    shown = document_for(request.viewer, kind=kind, number=number)
     context = {
         "document": shown,
         "kind": kind,
@@ -186,7 +191,7 @@ def document(request: PageRequest, kind: Document.Kind, number: str) -> HttpResp
 @require_safe
 def line(request: PageRequest, kind: Document.Kind, number: str, pk: int) -> HttpResponse:
     """The charges on a line of a document, which add up to it before it was rounded."""
-    shown = _document(request, kind, number)
+    shown = document_for(request.viewer, kind=kind, number=number)
     of_line = get_object_or_404(lines_of(shown), pk=pk)
     rows = charges_of(of_line)
     page = page_of(request, rows)
@@ -232,7 +237,7 @@ def account_statement(request: PageRequest, organisation: int, currency: str) ->
     """Every movement on the accounts of one party in one currency, oldest first."""
     party = get_object_or_404(organisations_for(request.viewer), pk=organisation)
     if not request.viewer.may(Capability.FINANCE, party.pk):
-        raise _needs_finance()
+        raise needs_finance()
     rows = statement_of(request.viewer, party, currency.upper())
     if request.GET.get("format") == "csv":
         return as_csv("cardhour-ledger", POSTINGS, map(posting_line, rows.iterator(ROWS_A_CHUNK)))
@@ -258,11 +263,7 @@ def _hours(card_seconds: int | None) -> Decimal | None:
 def _require_finance(request: PageRequest) -> None:
     """``NotAllowed`` unless the reader may see the money of some organisation."""
     if not request.viewer.sees_everything and not request.viewer.organisations_with(Capability.FINANCE):
-        raise _needs_finance()
-
-
-def _needs_finance() -> NotAllowed:
-    return NotAllowed(_("This shows money. Ask an administrator of your organisation for the role Finance."))
+        raise needs_finance()
 
 
 def _of_finance(request: PageRequest, rows: QuerySet[Charge]) -> QuerySet[Charge]:
@@ -271,17 +272,6 @@ def _of_finance(request: PageRequest, rows: QuerySet[Charge]) -> QuerySet[Charge
         return rows
     mine = request.viewer.organisations_with(Capability.FINANCE)
     return rows.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
-
-
-def _document(request: PageRequest, kind: Document.Kind, number: str) -> Document:
-    """The document, for finance; a colleague is told why not, and to a stranger there is none."""
-    found = documents_for(request.viewer).filter(kind=kind, number=number).first()
-    if found is not None:
-        return found
-    mine = request.viewer.organisations_with(Capability.READ)
-    if Document.objects.filter(kind=kind, number=number, organisation__in=mine).exists():
-        raise _needs_finance()
-    raise Http404
 
 
 def _sees_money_of(request: PageRequest, *organisations: int) -> bool:

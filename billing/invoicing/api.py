@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.invoicing.models import BillingPeriod, Document, Line
-from billing.invoicing.selectors import charges_of, documents_for, lines_of
+from billing.invoicing.selectors import charges_of, document_for, documents_for, lines_of
 from billing.money import from_minor
 from billing.query import Filters
 from billing.rating.api import ChargeSerializer
@@ -95,6 +95,9 @@ class InvoiceDetail(DomainDetailView[Document]):
     def get_queryset(self) -> QuerySet[Document]:
         return documents_for(self.viewer).filter(kind=self.kind)
 
+    def get_object(self) -> Document:
+        return document_for(self.viewer, kind=self.kind, number=self.kwargs["number"])
+
 
 class InvoiceLineCharges(DomainListView[Charge]):
     """The charges on a line; each names its readings."""
@@ -105,8 +108,7 @@ class InvoiceLineCharges(DomainListView[Charge]):
     def get_queryset(self) -> QuerySet[Charge]:
         if getattr(self, "swagger_fake_view", False):
             return Charge.objects.none()
-        documents = documents_for(self.viewer).filter(kind=self.kind)
-        document = get_object_or_404(documents, number=self.kwargs["number"])
+        document = document_for(self.viewer, kind=self.kind, number=self.kwargs["number"])
         return charges_of(get_object_or_404(Line, document=document, pk=self.kwargs["line"]))
 
 

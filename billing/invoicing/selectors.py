@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
+from django.http import Http404
+from django.utils.translation import gettext as _
 
 from accounts.actors import Capability, Viewer
 from billing.invoicing.models import BillingPeriod, Document, Line
 from billing.rating.models import Charge
 from billing.rating.selectors import charges_for
+from marketplace.errors import NotAllowed
 
 
 def periods() -> QuerySet[BillingPeriod]:
@@ -27,6 +30,21 @@ def documents_for(viewer: Viewer) -> QuerySet[Document]:
     if viewer.sees_everything:
         return rows
     return rows.filter(organisation__in=viewer.organisations_with(Capability.FINANCE))
+
+
+def document_for(viewer: Viewer, *, kind: str, number: str) -> Document:
+    """The document, for finance; a colleague is told why not (``NotAllowed``), and to a stranger there is none."""
+    found = documents_for(viewer).filter(kind=kind, number=number).first()
+    if found is not None:
+        return found
+    mine = viewer.organisations_with(Capability.READ)
+    if Document.objects.filter(kind=kind, number=number, organisation__in=mine).exists():
+        raise needs_finance()
+    raise Http404
+
+
+def needs_finance() -> NotAllowed:
+    return NotAllowed(_("This shows money. Ask an administrator of your organisation for the role Finance."))
 
 
 def invoices_for(viewer: Viewer) -> QuerySet[Document]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import get_language, gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Capability
@@ -188,7 +188,7 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "run": found,
         "matched_share": _share(found.requests_matched, found.requests_open),
         "sold_share": _share(found.card_hours_sold, found.card_hours_free),
-        "products": list(selectors.products_of_run(found)),
+        "products": _with_zone_names(selectors.products_of_run(found)),
         "unmatched": [
             {"constraint": Explanation.Binding(binding).label, "requests": requests}
             for outcome, binding, requests in outcomes
@@ -198,6 +198,11 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
         "explanations": page_of(request, mine.defer("details"), ROWS_A_PAGE),
     }
     return render(request, "clearing/run.html", context)
+
+
+def _with_zone_names(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    name = "zone__name_zh" if (get_language() or "").startswith("zh") else "zone__name_en"
+    return [{**row, "zone_name": row[name]} for row in rows]
 
 
 def _share(part: int | None, whole: int | None) -> Decimal | None:

@@ -5,7 +5,7 @@ The engine counts in micro-units, MiB, microseconds and milligrams; here it beco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -117,7 +117,7 @@ def requirement(constraint: Constraint, alternative: Alternative, currency: str)
     return _("%(constraint)s: %(asked)s") % {"constraint": name, "asked": asked} if asked else name
 
 
-def _listed(names: Sequence[object]) -> str:
+def _listed(names: Iterable[object]) -> str:
     return ", ".join(str(name) for name in names)
 
 

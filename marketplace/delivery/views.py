@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
+from marketplace.delivery.acceptance import FIELDS
 from marketplace.delivery.forms import DeliveryFilter
 from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
 from marketplace.delivery.selectors import deliveries_for, with_steps
@@ -70,8 +71,14 @@ def deliveries(request: PageRequest) -> HttpResponseBase:
 @require_safe
 def delivery(request: PageRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(with_steps(deliveries_for(request.viewer)), pk=pk)
-    context = {"delivery": shown, "steps": list(_steps(shown)), "acceptance": shown.acceptance or {}}
+    context = {"delivery": shown, "steps": list(_steps(shown)), "acceptance": _acceptance(shown)}
     return render(request, "delivery/delivery.html", context)
+
+
+def _acceptance(delivery: Delivery) -> dict[str, Any]:
+    """What the site reported of its test, every field of it; nothing where it has not reported."""
+    reported = delivery.acceptance
+    return {name: reported.get(name) for name in FIELDS} if reported else {}
 
 
 def _steps(delivery: Delivery) -> Iterator[dict[str, Any]]:

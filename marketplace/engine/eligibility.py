@@ -109,12 +109,10 @@ STANDING: tuple[tuple[Constraint, Test], ...] = (
 class Eligible:
     """Rows of ``Facts`` that an alternative may use.
 
-    ``standing`` pass what does not depend on time or money; ``fitting`` also have the cards at
-    some time in the window; ``rows`` are also within the limit at their ask.
+    ``fitting`` pass every constraint but the limit; ``rows`` are within the limit at their ask too.
     """
 
     funnel: Funnel
-    standing: Ints
     fitting: Ints
     rows: Ints
 
@@ -139,7 +137,7 @@ class Eligibility:
         )
         kept = tuple((constraint, count) for constraint, count in counts if count)
         funnel = Funnel(want.alternative.position, len(self.facts), kept)
-        return Eligible(funnel, standing, fitting, affordable)
+        return Eligible(funnel, fitting, affordable)
 
     def standing(self, want: Want) -> tuple[Ints, tuple[tuple[Constraint, int], ...]]:
         """Rows that pass every standing constraint, and how many each constraint removed."""

@@ -42,7 +42,6 @@ class Facts:
         self._models = {model.slug: model for model in snapshot.models}
         self.offers = sorted(snapshot.offers, key=lambda offer: self._cheapness(offer, worth))
         self.row_of = {offer.id: row for row, offer in enumerate(self.offers)}
-        self.ids = _column(offer.id for offer in self.offers)
         self.first = _column(offer.first_slot for offer in self.offers)
         self.end = _column(offer.first_slot + len(offer.free) for offer in self.offers)
         self.lot = _column(offer.lot for offer in self.offers)

@@ -105,7 +105,7 @@ class Offer:
     ``free`` and ``asks`` have one entry a slot from ``first_slot``: cards not yet sold, and the
     lowest price per card-hour in micro-units of the site's currency. ``fabric`` names the cards
     that one interconnect joins (a fleet's id). ``minimum_duration`` is in slots; ``notice`` is the
-    warning, in hours, that the owner gives before an interruption.
+    warning, in minutes, that the owner gives before an interruption.
     """
 
     id: int

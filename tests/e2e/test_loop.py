@@ -66,11 +66,6 @@ class Market:
     def meter(self, delivery: int, hour: int, **quantities: int) -> None:
         starts_at = START + hour * HOUR
         self.now = max(self.now, starts_at + HOUR)
-        names = {
-            "allocated": "card-seconds.allocated",
-            "active": "card-seconds.active",
-            "energy": "energy.wh",
-        }
         batch = [
             {
                 "specversion": "1.0",

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import Organisation
 from billing.metering.models import Meter, Reading
+from marketplace.clock import MarketClock
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import make_delivery
 from tests.cast import Cast
@@ -23,15 +24,15 @@ LEVELS = ("installed", "offered", "sold", "allocated", "active")
 @pytest.fixture
 def later(now: datetime, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """Three full hours after the start of the deliveries, with a first run before them."""
-    from marketplace.clock import MarketClock
-
     moment = START + 3 * HOUR + timedelta(minutes=10)
-    monkeypatch.setattr(MarketClock, "now", lambda self: moment)
+    monkeypatch.setattr(MarketClock, "now", lambda _: moment)
     make_run(opened_at=START - HOUR)
     return moment
 
 
-def make_reading(delivery: Delivery, meter: Meter, quantity: int, *, slot: datetime = START, token: Any) -> None:
+def make_reading(
+    delivery: Delivery, meter: Meter, quantity: int, *, slot: datetime = START, token: Any
+) -> None:
     number = Reading.objects.count() + 1
     Reading.objects.create(
         source="site/1",

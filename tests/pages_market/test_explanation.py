@@ -111,13 +111,21 @@ def test_the_link_counts_alternatives_whatever_their_positions_are(cast: Cast, n
 REMEDIES: Mapping[str, tuple[object, str, dict[str, str]]] = {
     "limit": (12_345_678, "Raising the limit to ¥12.345678/card-h would", {"limit": "12.345678"}),
     "capacity": (3, "Asking for 3 cards instead of 8 cards would", {"amount": "3"}),
-    "window": (30, "Accepting 3 Mar 2026, 15:00 as the latest end would", {"deadline": str(START + 30 * HOUR)}),
+    "window": (
+        30,
+        "Accepting 3 Mar 2026, 15:00 as the latest end would",
+        {"deadline": (START + 30 * HOUR).isoformat()},
+    ),
     "model": ("h800", "Accepting NVIDIA H800 as well would", {"accelerator_models": "h800"}),
     "stack": ("cuda-12", "Accepting CUDA-12 as well would", {"stacks": "cuda-12"}),
     "jurisdiction": ("KR", "Accepting KR as well would", {"jurisdictions": "KR"}),
     "precision": ("fp16", "Accepting FP16 instead would", {"precision": "fp16"}),
     "memory": (65_536, "Changing memory per card to at least 64 GB would", {"memory_gb": "64"}),
-    "latency": (219_275, "Changing round-trip time to at most 219.275 ms would", {"round_trip_ms": "219.275"}),
+    "latency": (
+        219_275,
+        "Changing round-trip time to at most 219.275 ms would",
+        {"round_trip_ms": "219.275"},
+    ),
     "bandwidth": (1000, "Changing bandwidth to at least 1,000 Mbit/s would", {"bandwidth_mbps": "1000"}),
     "renewable_share": (334_999, "to at least 33.4999 % would", {"renewable_share": "0.334999"}),
     "carbon": (412_049, "to at most 412.049 gCO₂/kWh would", {"carbon": "412.049"}),
@@ -138,8 +146,7 @@ def test_a_remedy_says_the_same_in_words_and_in_the_link(constraint: str, cast: 
 
     assert said is not None
     assert words in said.words.replace("\N{NO-BREAK SPACE}", " ")
-    wanted = {name: field.replace(" ", "T") if name == "deadline" else field for name, field in fields.items()}
-    assert said.fields == {"request": str(explanation.request_id), "alternative": "0", **wanted}
+    assert said.fields == {"request": str(explanation.request_id), "alternative": "0", **fields}
 
 
 @pytest.mark.django_db

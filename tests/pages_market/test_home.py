@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
+from billing.rating.models import Charge, RatingRun
 from tests.billing.builders import make_delivery
 from tests.cast import Cast
 from tests.factories import make_fleet, make_model, make_offer, make_request, make_site
@@ -56,6 +57,20 @@ def test_who_works_for_two_organisations_sees_the_chosen_one(cast: Cast, now: da
     assert "Of the buyer" in client.get("/").content.decode()
 
 
+def test_the_requests_of_another_organisation_of_ones_own_stay_out(cast: Cast, now: datetime) -> None:
+    make_request(cast.buyer, title="Of the first")
+    make_request(cast.other_buyer, title="Of the second")
+    cast.join(cast.buyer_trader, cast.other_buyer, "admin")
+    client = signed_in(cast.buyer_trader)
+
+    first = client.get("/").context["requests"]
+    client.post("/organisation/switch/", {"organisation": cast.other_buyer.pk})
+    second = client.get("/").context["requests"]
+
+    assert [request.title for request in first] == ["Of the first"]
+    assert [request.title for request in second] == ["Of the second"]
+
+
 def test_an_owner_sees_what_is_unsold_and_why(cast: Cast, now: datetime) -> None:
     site = make_site(cast.owner)
     dear = make_offer(make_fleet(site, make_model("dear")), ask="20")
@@ -76,8 +91,6 @@ def test_an_owner_sees_what_is_unsold_and_why(cast: Cast, now: datetime) -> None
 
 
 def test_what_an_owner_earned_is_what_it_was_credited(cast: Cast, now: datetime) -> None:
-    from billing.rating.models import Charge, RatingRun
-
     rating = RatingRun.objects.create(
         started_at=now, cutoff=now, method="a test", charges_made=2, parked_made=0, parked_resolved=0
     )

@@ -68,9 +68,7 @@ def test_nothing_parked_is_said_to_be_nothing(cast: Cast, now: datetime) -> None
 def test_the_queue_is_for_operators_and_auditors_alone(cast: Cast, now: datetime) -> None:
     names = ("operator", "auditor", "owner_admin", "buyer_admin", "stranger", "nobody_yet")
 
-    seen = {
-        name: signed_in(getattr(cast, name)).get("/operator/parked/").status_code for name in names
-    }
+    seen = {name: signed_in(getattr(cast, name)).get("/operator/parked/").status_code for name in names}
 
     assert list(seen.values()) == [200, 200, 404, 404, 404, 404]
 

@@ -26,7 +26,8 @@ cast. Every actor starts from the same objects: what one changes is rolled back 
 ``test_every_address`` fails when
 * a URL pattern has no row (it prints the name), or a row names no URL pattern,
 * an answer differs from the row,
-* a stranger gets anything but 404 for an object that is not public,
+* a stranger gets anything but 404 for an object that is not public (and 403 where all people get that),
+* a list shows something to somebody whom the row's ``shown_to`` does not name, or nothing to one whom it names,
 * a method that no row names is answered with anything but 405 (use ``require_safe`` and its like).
 """
 
@@ -60,8 +61,11 @@ class Row:
     given: Callable[[Cast], Mapping[str, Any]] = nothing
     body: Mapping[str, Any] | list[Any] | Callable[[Cast], Any] | None = None
     query: str = ""
+    content_type: str = "application/json"
     # An object that everybody may see, so that a stranger need not get 404.
     public: bool = False
+    # Of a list in the API: who finds entries in it. Everybody else finds none.
+    shown_to: frozenset[str] | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.name}"
@@ -84,6 +88,33 @@ def only(status: int, *who: str, refused: int = 403, anonymous: int = 302, **oth
     """These get ``status``, strangers 404, everybody else ``refused``."""
     rest = everybody(refused) | {"anonymous": anonymous, "stranger": 404}
     return rest | dict.fromkeys(who, status) | others
+
+
+TOKENS = ("token_read", "token_trade", "token_agent", "token_stranger")
+
+
+def api_list(**others: int) -> Expected:
+    """Whoever is known gets a list; ``shown_to`` of the row says who finds anything in it."""
+    return api(stranger=200, counterparty=200) | dict.fromkeys(TOKENS, 200) | others
+
+
+def api_object(**others: int) -> Expected:
+    """An object of one party. A token with the scope agent reads nothing."""
+    return api(counterparty=404, token_read=200, token_trade=200, token_agent=404, token_stranger=404) | others
+
+
+def api_change(status: int, **others: int) -> Expected:
+    """What traders do with an object of their organisation."""
+    tokens = {"token_read": 403, "token_trade": status, "token_agent": 404, "token_stranger": 404}
+    rest = {"anonymous": 401, "counterparty": 404} | tokens
+    return only(status, "trader", "admin") | rest | others
+
+
+COLLEAGUES = frozenset({"viewer", "trader", "finance", "admin"})
+EXCHANGE = frozenset({"auditor", "operator"})
+READERS = COLLEAGUES | EXCHANGE | {"token_read", "token_trade"}
+PARTIES = READERS | {"counterparty"}
+FINANCE = EXCHANGE | {"finance", "admin", "token_read"}
 
 
 def all_rows() -> list[Row]:

@@ -1,0 +1,176 @@
+"""What the rows are about: true objects of the owner and the buyer, and the arguments of their addresses.
+
+Every one of them fits ``given`` of a ``Row``; those that return nothing are for lists.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from datetime import timedelta
+
+from billing.invoicing.models import Document
+from billing.metering.models import Reading
+from billing.rating.models import Charge, ParkedUsage
+from marketplace.agreements.models import Agreement
+from marketplace.clearing.models import MarketRun
+from marketplace.delivery.models import Delivery
+from marketplace.demand.models import ComputeRequest
+from marketplace.supply.models import Fleet, Offer, Site
+from tests.billing import builders
+from tests.cast import Cast
+from tests.delivery import agreements
+from tests.factories import make_fleet, make_model, make_offer, make_profile_version, make_region
+from tests.factories import make_request, make_site, make_zone
+from tests.pages_market.scenes import make_explanation, make_price, make_run
+
+Given = dict[str, object]
+
+
+def listed(given: Callable[[Cast], Given]) -> Callable[[Cast], Given]:
+    """The object is there, and the address does not name it."""
+
+    def make(cast: Cast) -> Given:
+        given(cast)
+        return {}
+
+    return make
+
+
+def catalogue(cast: Cast) -> Given:
+    make_profile_version()
+    make_region()
+    make_model()
+    return {}
+
+
+def a_model(cast: Cast) -> Given:
+    catalogue(cast)
+    return {"slug": make_model().slug}
+
+
+def owners_site(cast: Cast) -> Site:
+    return make_site(cast.owner)
+
+
+def a_site(cast: Cast) -> Given:
+    return {"pk": owners_site(cast).pk}
+
+
+def owners_fleet(cast: Cast) -> Fleet:
+    return make_fleet(owners_site(cast))
+
+
+def a_fleet(cast: Cast) -> Given:
+    return {"pk": owners_fleet(cast).pk}
+
+
+def owners_offer(cast: Cast) -> Offer:
+    return make_offer(owners_fleet(cast))
+
+
+def an_offer(cast: Cast) -> Given:
+    return {"pk": owners_offer(cast).pk}
+
+
+def buyers_request(cast: Cast) -> ComputeRequest:
+    return make_request(cast.buyer)
+
+
+def a_request(cast: Cast) -> Given:
+    return {"pk": buyers_request(cast).pk}
+
+
+def committed_run() -> MarketRun:
+    """One that sold something, with bytes that can be downloaded."""
+    run = make_run(snapshot=gzip.compress(b"{}"), result=gzip.compress(b"{}"))
+    make_price(run, "10")
+    return run
+
+
+def a_run(cast: Cast) -> Given:
+    return {"pk": committed_run().pk}
+
+
+def an_explanation(cast: Cast) -> Given:
+    make_explanation(make_run(), buyers_request(cast))
+    return {}
+
+
+def the_agreement(cast: Cast) -> Agreement:
+    return agreements.make_agreement(owner=cast.owner, buyer=cast.buyer)
+
+
+def an_agreement(cast: Cast) -> Given:
+    return {"pk": the_agreement(cast).pk}
+
+
+def the_delivery(cast: Cast) -> Delivery:
+    """Scheduled, and due within the hour."""
+    return agreements.make_delivery(owner=cast.owner, buyer=cast.buyer)
+
+
+def a_delivery(cast: Cast) -> Given:
+    return {"pk": the_delivery(cast).pk}
+
+
+def the_active_delivery(cast: Cast) -> Delivery:
+    """Active in the hours that ended before the tests' now."""
+    start = builders.START - 3 * builders.HOUR
+    return builders.make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "12"], start=start)
+
+
+def a_reading(cast: Cast) -> Given:
+    delivery = the_active_delivery(cast)
+    builders.send(builders.agent_of(cast.owner), builders.event(delivery))
+    return {"pk": Reading.objects.get().pk}
+
+
+def a_conflict(cast: Cast) -> Given:
+    delivery = the_active_delivery(cast)
+    events = [builders.event(delivery), builders.event(delivery, quantity=1)]
+    builders.send(builders.agent_of(cast.owner), *events)
+    return {}
+
+
+def a_parked_slot(cast: Cast) -> Given:
+    """Nothing was reported for the hours of a delivery, so they wait for a person."""
+    the_active_delivery(cast)
+    builders.rate_at()
+    assert ParkedUsage.objects.exists()
+    return {}
+
+
+def billed(cast: Cast) -> None:
+    builders.make_billed(owner=cast.owner, buyer=cast.buyer)
+
+
+def a_charge(cast: Cast) -> Given:
+    billed(cast)
+    return {"pk": Charge.objects.order_by("pk")[0].pk}
+
+
+def an_invoice(cast: Cast) -> Given:
+    return _document(cast, Document.Kind.INVOICE)
+
+
+def a_statement(cast: Cast) -> Given:
+    return _document(cast, Document.Kind.STATEMENT)
+
+
+def an_invoice_line(cast: Cast) -> Given:
+    return _line(cast, Document.Kind.INVOICE)
+
+
+def a_statement_line(cast: Cast) -> Given:
+    return _line(cast, Document.Kind.STATEMENT)
+
+
+def _document(cast: Cast, kind: Document.Kind) -> Given:
+    billed(cast)
+    return {"number": Document.objects.get(kind=kind).number}
+
+
+def _line(cast: Cast, kind: Document.Kind) -> Given:
+    named = _document(cast, kind)
+    return named | {"line": Document.objects.get(**named).lines.get().pk}
