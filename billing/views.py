@@ -219,7 +219,8 @@ def ledger(request: PageRequest) -> HttpResponse:
             currency: sum(each.balance for each in accounts if each.account.currency == currency)
             for currency in currencies
         }
-    return render(request, "billing/ledger.html", {"accounts": accounts, "sums": sums})
+    context = {"accounts": accounts, "page": page_of(request, accounts), "sums": sums}
+    return render(request, "billing/ledger.html", context)
 
 
 POSTINGS: Sequence[Column[PostingLine]] = (

@@ -33,7 +33,7 @@ def documents_for(viewer: Viewer) -> QuerySet[Document]:
 
 
 def document_for(viewer: Viewer, *, kind: str, number: str) -> Document:
-    """The document, for finance; a colleague is told why not (``NotAllowed``), and to a stranger there is none."""
+    """The document, for finance. A colleague is told why not; for a stranger there is none."""
     found = documents_for(viewer).filter(kind=kind, number=number).first()
     if found is not None:
         return found

@@ -204,7 +204,10 @@ class Builder:
             del typed[int(removed)]
         elif "add" in data and len(typed) < MOST:
             typed.append(dict(typed[-1]))
-        return cls.opened({name: data.get(name, "") for name in RequestForm.base_fields}, typed)
+        builder = cls.opened({name: data.get(name, "") for name in RequestForm.base_fields}, typed)
+        # The reader goes on where something has changed, not at the top of the page.
+        builder.alternatives[-1].fields["workload"].widget.attrs["autofocus"] = True
+        return builder
 
     @property
     def errors(self) -> bool:

@@ -48,7 +48,7 @@ def home(request: PageRequest) -> HttpResponse:
             return redirect("audit:overview")
         return render(request, "home/market.html", board_context(request))
     now = market_now()
-    mine = request.viewer
+    mine = only_for(request.viewer, organisation)
     if organisation.kind == Organisation.Kind.OWNER:
         return render(request, "home/owner.html", owner_context(mine, organisation, now=now))
     return render(request, "home/buyer.html", buyer_context(mine, organisation, now=now))

@@ -39,6 +39,7 @@ ROOMS: tuple[Room, ...] = (
     _room("billing:usage", _("Usage"), BUYER, OWNER),
     _room("billing:invoices", _("Invoices"), BUYER),
     _room("billing:statements", _("Statements"), OWNER),
+    _room("billing:ledger", _("Ledger"), AUDITOR, OPERATOR),
     _room("audit:overview", _("Utilisation"), OWNER, AUDITOR, OPERATOR),
     _room("audit:findings", _("Findings"), AUDITOR, OPERATOR),
     _room("audit:parked", _("Parked work"), AUDITOR, OPERATOR),

@@ -14,7 +14,6 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts.actors import Viewer, task_actor, viewer_of_token
 from accounts.models import ApiToken, Organisation
-from billing.invoicing.services import close_due_periods
 from billing.metering.events import read_batch
 from billing.metering.services import Answer, store_events
 from billing.rating.models import RatingRun
@@ -143,19 +142,6 @@ def statuses(answers: Sequence[Answer]) -> list[str]:
 
 def rate_at(now: datetime = LONG_AFTER) -> RatingRun | None:
     return rate(now=now, actor=RATER)
-
-
-def make_billed(*, owner: Organisation, buyer: Organisation) -> Delivery:
-    """A delivery of two hours that ended before the tests' now: used, rated and invoiced."""
-    delivery = make_delivery(owner=owner, buyer=buyer, prices=["10", "12"], start=START - 3 * HOUR)
-    send(
-        agent_of(owner),
-        event(delivery, "a", quantity=360),
-        event(delivery, "b", at=START - 2 * HOUR, quantity=300),
-    )
-    rate_at()
-    close_due_periods(now=datetime(2026, 4, 2, tzinfo=UTC), actor=task_actor("billing.close_periods"))
-    return delivery
 
 
 @contextmanager

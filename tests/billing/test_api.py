@@ -17,7 +17,7 @@ from billing.metering.events import BATCH, MOST_BYTES, SINGLE
 from billing.metering.models import Reading
 from billing.rating.models import Charge
 from marketplace.delivery.models import Delivery
-from tests.billing.builders import HOUR, START, agent_of, event, make_billed, make_delivery, rate_at, send
+from tests.billing.builders import HOUR, START, agent_of, event, make_delivery, rate_at, send
 from tests.cast import Cast, bearer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.billing.urls"), pytest.mark.usefixtures("now")]
@@ -49,9 +49,16 @@ def _post(client: APIClient, body: Any, content_type: str = BATCH) -> Any:
 
 
 @pytest.fixture
-def closed(cast: Cast) -> Delivery:
-    """The same, used, rated and invoiced."""
-    return make_billed(owner=cast.owner, buyer=cast.buyer)
+def closed(cast: Cast, delivery: Delivery) -> Delivery:
+    """The delivery, used, rated and invoiced."""
+    send(
+        agent_of(cast.owner),
+        event(delivery, "a", quantity=360),
+        event(delivery, "b", at=START - 2 * HOUR, quantity=300),
+    )
+    rate_at()
+    close_due_periods(now=datetime(2026, 4, 2, tzinfo=UTC), actor=task_actor("billing.close_periods"))
+    return delivery
 
 
 def test_a_batch_is_answered_event_by_event(cast: Cast, delivery: Delivery) -> None:

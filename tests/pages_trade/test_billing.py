@@ -99,6 +99,16 @@ def test_the_usage_adds_up_and_its_csv_has_the_same_rows(cast: Cast, now: dateti
     assert len(rows_of_csv(cast.buyer_finance, later)) == 1
 
 
+def test_a_colleague_elsewhere_does_not_make_money_visible(cast: Cast, now: datetime) -> None:
+    """Finance of one organisation, viewer of another: the other's charges stay out of the list."""
+    scene = billed(cast)
+    both = cast.member(cast.other_buyer, "finance")
+    cast.join(both, cast.buyer, "viewer")
+    assert rows_of_csv(both, reverse("billing:usage")) == []
+    assert status(both, reverse("billing:invoice", args=[scene.invoice.number])) == 403
+    assert status(both, reverse("billing:account_statement", args=[cast.buyer.pk, "CNY"])) == 403
+
+
 def test_documents_are_downloaded_as_they_are_listed(cast: Cast, now: datetime) -> None:
     scene = billed(cast)
     (row,) = rows_of_csv(cast.buyer_finance, reverse("billing:invoices"))

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from datetime import timedelta
 
-from billing.invoicing.models import Document
-from billing.metering.models import Reading
-from billing.rating.models import Charge, ParkedUsage
+from billing.rating.models import ParkedUsage
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
 from marketplace.delivery.models import Delivery
@@ -20,9 +17,19 @@ from marketplace.supply.models import Fleet, Offer, Site
 from tests.billing import builders
 from tests.cast import Cast
 from tests.delivery import agreements
-from tests.factories import make_fleet, make_model, make_offer, make_profile_version, make_region
-from tests.factories import make_request, make_site, make_zone
+from tests.factories import (
+    HOUR,
+    START,
+    make_fleet,
+    make_model,
+    make_offer,
+    make_profile_version,
+    make_region,
+    make_request,
+    make_site,
+)
 from tests.pages_market.scenes import make_explanation, make_price, make_run
+from tests.pages_trade.scenes import billed
 
 Given = dict[str, object]
 
@@ -115,15 +122,15 @@ def a_delivery(cast: Cast) -> Given:
 
 
 def the_active_delivery(cast: Cast) -> Delivery:
-    """Active in the hours that ended before the tests' now."""
-    start = builders.START - 3 * builders.HOUR
+    """Active for two hours that ended before the tests' now."""
+    start = START - 3 * HOUR
     return builders.make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "12"], start=start)
 
 
 def a_reading(cast: Cast) -> Given:
     delivery = the_active_delivery(cast)
     builders.send(builders.agent_of(cast.owner), builders.event(delivery))
-    return {"pk": Reading.objects.get().pk}
+    return {}
 
 
 def a_conflict(cast: Cast) -> Given:
@@ -141,36 +148,23 @@ def a_parked_slot(cast: Cast) -> Given:
     return {}
 
 
-def billed(cast: Cast) -> None:
-    builders.make_billed(owner=cast.owner, buyer=cast.buyer)
-
-
 def a_charge(cast: Cast) -> Given:
-    billed(cast)
-    return {"pk": Charge.objects.order_by("pk")[0].pk}
+    return {"pk": billed(cast).charge.pk}
 
 
 def an_invoice(cast: Cast) -> Given:
-    return _document(cast, Document.Kind.INVOICE)
+    return {"number": billed(cast).invoice.number}
 
 
 def a_statement(cast: Cast) -> Given:
-    return _document(cast, Document.Kind.STATEMENT)
+    return {"number": billed(cast).statement.number}
 
 
 def an_invoice_line(cast: Cast) -> Given:
-    return _line(cast, Document.Kind.INVOICE)
+    invoice = billed(cast).invoice
+    return {"number": invoice.number, "line": invoice.lines.get().pk}
 
 
 def a_statement_line(cast: Cast) -> Given:
-    return _line(cast, Document.Kind.STATEMENT)
-
-
-def _document(cast: Cast, kind: Document.Kind) -> Given:
-    billed(cast)
-    return {"number": Document.objects.get(kind=kind).number}
-
-
-def _line(cast: Cast, kind: Document.Kind) -> Given:
-    named = _document(cast, kind)
-    return named | {"line": Document.objects.get(**named).lines.get().pk}
+    statement = billed(cast).statement
+    return {"number": statement.number, "line": statement.lines.get().pk}

@@ -27,7 +27,7 @@ cast. Every actor starts from the same objects: what one changes is rolled back 
 * a URL pattern has no row (it prints the name), or a row names no URL pattern,
 * an answer differs from the row,
 * a stranger gets anything but 404 for an object that is not public (and 403 where all people get that),
-* a list shows something to somebody whom the row's ``shown_to`` does not name, or nothing to one whom it names,
+* a list in the API shows anything to others than those whom the row's ``shown_to`` names,
 * a method that no row names is answered with anything but 405 (use ``require_safe`` and its like).
 """
 
@@ -100,7 +100,9 @@ def api_list(**others: int) -> Expected:
 
 def api_object(**others: int) -> Expected:
     """An object of one party. A token with the scope agent reads nothing."""
-    return api(counterparty=404, token_read=200, token_trade=200, token_agent=404, token_stranger=404) | others
+    return (
+        api(counterparty=404, token_read=200, token_trade=200, token_agent=404, token_stranger=404) | others
+    )
 
 
 def api_change(status: int, **others: int) -> Expected:
