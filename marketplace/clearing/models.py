@@ -134,7 +134,10 @@ class ClearingPrice(models.Model):
             models.UniqueConstraint(fields=["run", "model", "zone", "slot"], name="clearing_price_once"),
             models.CheckConstraint(condition=Q(price__gt=0), name="clearing_price_positive"),
         ]
-        indexes: ClassVar = [models.Index(fields=["model", "zone", "-run", "slot"])]
+        indexes: ClassVar = [
+            models.Index(fields=["model", "zone", "-run", "slot"]),
+            models.Index(fields=["slot"]),
+        ]
         triggers: ClassVar = [
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]

@@ -4,7 +4,7 @@ Reads, and does without when absent:
 
 ``request.user``            ``platform_role``, ``is_staff`` and ``memberships`` (with their organisations).
 ``request.organisation``    the organisation that the user works for now; its ``kind``.
-``request.nav_badges``      counts by URL name, e.g. ``{"audit:findings": 3}``.
+``request.nav_badges``      counts by URL name, e.g. ``{"audit:parked": 3}``.
 """
 
 from __future__ import annotations

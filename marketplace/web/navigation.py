@@ -41,7 +41,6 @@ ROOMS: tuple[Room, ...] = (
     _room("billing:statements", _("Statements"), OWNER),
     _room("billing:ledger", _("Ledger"), AUDITOR, OPERATOR),
     _room("audit:overview", _("Utilisation"), OWNER, AUDITOR, OPERATOR),
-    _room("audit:findings", _("Findings"), AUDITOR, OPERATOR),
     _room("audit:parked", _("Parked work"), AUDITOR, OPERATOR),
     _room("catalogue:models", _("Catalogue"), EVERYONE),
 )

@@ -156,4 +156,8 @@ class Migration(migrations.Migration):
             model_name='allocation',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='e22f3a0724c34d44daf845e7c1c8f7b456468271', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_1f92d', table='clearing_allocation', when='BEFORE')),
         ),
+        migrations.AddIndex(
+            model_name='clearingprice',
+            index=models.Index(fields=['slot'], name='clearing_cl_slot_041368_idx'),
+        ),
     ]
