@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     settings.CELERY_BROKER_TRANSPORT_OPTIONS |= {"global_keyprefix": f"test-{RUN}:"}
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.STYLEGUIDE = False
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

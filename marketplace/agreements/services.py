@@ -19,7 +19,7 @@ from marketplace.catalogue.selectors import FactMissing
 from marketplace.clearing import services as clearing
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.clock import MarketClock, hours_between
-from marketplace.engine import MalformedSnapshot, Violation
+from marketplace.engine import MalformedSnapshot, ResultRefused
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +41,14 @@ def _run(*, clock: MarketClock, actor: Actor) -> MarketRun:
         try:
             data = clearing.take_snapshot(run, now=clock.now())
             result = clearing.compute(data)
-        except (FactMissing, MalformedSnapshot, Violation) as error:
-            return _fail(run, f"{type(error).__name__}: {error}", clock=clock, actor=actor)
+        except FactMissing as error:
+            return _fail(run, error.message, clock=clock, actor=actor)
+        except MalformedSnapshot as error:
+            why = f"The snapshot has {len(error.problems)} malformed figures."
+            return _fail(run, why, secret=str(error), clock=clock, actor=actor)
+        except ResultRefused as error:
+            why = f"The verifier refused the result: {', '.join(sorted(error.rules))}."
+            return _fail(run, why, secret=str(error), clock=clock, actor=actor)
         try:
             return commit(run, data, result, now=clock.now(), actor=actor)
         except clearing.SnapshotStale as stale:
@@ -97,8 +103,9 @@ def _agreement(
     )
 
 
-def _fail(run: MarketRun, why: str, *, clock: MarketClock, actor: Actor) -> MarketRun:
-    log.error("run_failed", run=run.pk, why=why)
-    clearing.fail(run, why=why, actor=actor, now=clock.now())
+def _fail(run: MarketRun, why: str, *, secret: str = "", clock: MarketClock, actor: Actor) -> MarketRun:
+    """``why`` is public; ``secret`` names orders and goes to the log and the audit event only."""
+    log.error("run_failed", run=run.pk, why=why, details=secret)
+    clearing.fail(run, why=why, secret=secret, actor=actor, now=clock.now())
     run.refresh_from_db()
     return run

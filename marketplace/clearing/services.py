@@ -310,8 +310,12 @@ def discard_snapshot(run: MarketRun) -> None:
 
 
 @transaction.atomic
-def fail(run: MarketRun, *, why: str, actor: Actor, now: datetime) -> None:
-    """End a run that cannot be committed. Its requests and offers stay for the next one."""
+def fail(run: MarketRun, *, why: str, secret: str, actor: Actor, now: datetime) -> None:
+    """End a run that cannot be committed. Its requests and offers stay for the next one.
+
+    Everybody may read ``why``; ``secret`` may name limits and asks and stays in the audit event.
+    """
     failed = MarketRun.objects.filter(UNDER_WAY, pk=run.pk).update(state=MarketRun.State.FAILED, failure=why)
     if failed:
-        audit.record(actor=actor, action="run.failed", target=run, now=now, data={"why": why})
+        data = {"why": why, "details": secret}
+        audit.record(actor=actor, action="run.failed", target=run, now=now, data=data)

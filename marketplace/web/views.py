@@ -11,6 +11,6 @@ from marketplace.web.samples import samples
 
 def styleguide(request: HttpRequest) -> HttpResponse:
     """Shown while developing and in the demo; elsewhere it does not exist."""
-    if not getattr(settings, "STYLEGUIDE", settings.DEBUG):
+    if not settings.STYLEGUIDE:
         raise Http404
     return render(request, "styleguide/index.html", samples())

@@ -159,9 +159,10 @@ def test_a_result_that_the_verifier_refuses_fails_the_run(monkeypatch: pytest.Mo
     monkeypatch.setattr(engine, "clear", clear_below_the_ask)
     done = run()
     assert done.state == MarketRun.State.FAILED
-    assert "ask" in done.failure
+    assert done.failure.startswith("The verifier refused the result: ")
+    assert "9999999" not in done.failure
     assert not Allocation.objects.exists()
-    assert AuditEvent.objects.filter(action="run.failed").count() == 1
+    assert "9999999" in AuditEvent.objects.get(action="run.failed").data["details"]
 
 
 def test_only_one_run_is_under_way() -> None:
