@@ -103,6 +103,7 @@ class Supervisor:
         self._next_heartbeat = 0.0
         self._children: list[Child] = []
         self._signals: list[int] = []
+        self._heard = 0
 
     def __enter__(self) -> Self:
         self._log_folder.mkdir(parents=True, exist_ok=True)
@@ -192,6 +193,7 @@ class Supervisor:
     def pause(self, *, awaited: Child | None = None) -> None:
         """Let a little time pass; the place where bad news arrives. Only `awaited` may end."""
         if self._signals:
+            self._heard = len(self._signals)
             raise StopRequested
         for child in self._children:
             if child is not awaited and child.process.poll() is not None:
@@ -202,7 +204,8 @@ class Supervisor:
         time.sleep(POLL)
 
     def stop_all(self) -> None:
-        already = len(self._signals)
+        # A second signal may come before we get here: it is not the one that we were asked to stop by.
+        already = self._heard or len(self._signals)
         processes.stop_groups(
             [child.group for child in self._children],
             reap=self._reap,
