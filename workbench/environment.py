@@ -9,8 +9,8 @@ from workbench.databases import Databases
 from workbench.files import write_private
 
 LOCAL = "127.0.0.1,localhost"
-# A demo of a few minutes shows invoices too: periods of two market hours, closed as soon as they are rated.
-BILLING = {"BILLING_PERIOD": "hours:2", "RATING_GRACE_MINUTES": "20", "BILLING_GRACE_MINUTES": "25"}
+# A demo of two minutes shows invoices too: periods of one market hour, closed as soon as they are rated.
+BILLING = {"BILLING_PERIOD": "hours:1", "RATING_GRACE_MINUTES": "20", "BILLING_GRACE_MINUTES": "25"}
 
 
 def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:
