@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test lint types format shell manage
+.PHONY: help venv demo demo-reset test bench-engine lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ demo-reset: venv ## Delete the demo's data, so that the next make demo starts af
 
 test: venv ## Lint, types, import contracts, migrations and all tests (ARGS="-k offer" goes to pytest)
 	@exec $(WORKBENCH) test $(ARGS)
+
+bench-engine: venv ## The engine against its peers (ARGS="--instance small --regime tight --seed 1")
+	@exec .venv/bin/python -m benchmarks.engine.run $(ARGS)
 
 lint: venv ## ruff, import contracts, templates
 	@exec $(WORKBENCH) lint

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiToken, Role, Scope, User
 from marketplace.errors import NotAllowed
@@ -82,8 +83,11 @@ class Viewer:
         """The actor, if it may do this for the organisation; otherwise ``NotAllowed``."""
         if self.actor is None or capability not in self.capabilities.get(organisation_id, NOTHING):
             raise NotAllowed(
-                f"This needs the permission to {capability} for the organisation. "
-                "Ask an administrator of the organisation for a role that includes it."
+                _(
+                    "This needs the permission to %(capability)s for the organisation. "
+                    "Ask an administrator of the organisation for a role that includes it."
+                )
+                % {"capability": capability}
             )
         return self.actor
 

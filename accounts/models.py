@@ -44,6 +44,8 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """An operator of the exchange: only operators enter the admin."""
+        fields.setdefault("platform_role", User.PlatformRole.OPERATOR)
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 

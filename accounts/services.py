@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from psycopg.errors import UniqueViolation
 
 from accounts import audit, tasks
@@ -26,17 +27,17 @@ from marketplace.errors import DomainError, InvalidInput
 
 class LastAdministrator(DomainError):
     code = "last_administrator"
-    title = "An organisation keeps at least one administrator"
+    title = gettext_noop("An organisation keeps at least one administrator")
 
 
 class AlreadyMember(DomainError):
     code = "already_member"
-    title = "This person is a member already"
+    title = gettext_noop("This person is a member already")
 
 
 class NameTaken(DomainError):
     code = "organisation_name_taken"
-    title = "An organisation of this name exists already"
+    title = gettext_noop("An organisation of this name exists already")
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -19,7 +19,7 @@ from accounts.forms import InvitationForm, OrganisationForm, RoleForm, TokenForm
 from accounts.middleware import SESSION_KEY
 from accounts.models import ApiToken, Organisation, Scope, User
 from accounts.pages import show_refusal, with_organisation
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, id_in
 from accounts.selectors import audit_events_for, chain_state, members_for, organisations_for, tokens_for
 from marketplace.clock import market_now
 from marketplace.errors import DomainError
@@ -52,14 +52,12 @@ def new_organisation(request: PageRequest) -> HttpResponse:
 def switch_organisation(request: PageRequest) -> HttpResponse:
     """Work for another organisation of one's own from now on."""
     mine = organisations_for(request.viewer).filter(memberships__user=request.user.pk)
-    pk = request.POST.get("organisation", "")
-    organisation = get_object_or_404(mine, pk=pk) if pk.isdecimal() else None
-    if organisation is None:
-        raise Http404
+    organisation = get_object_or_404(mine, pk=id_in(request.POST.get("organisation", "")) or 0)
     request.session[SESSION_KEY] = organisation.pk
     onward = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(onward, allowed_hosts=None)
-    return redirect(onward if safe else "/")
+    # Not redirect(): it would take a word for the name of a view.
+    return HttpResponseRedirect(onward if safe and onward else "/")
 
 
 @with_organisation
@@ -175,8 +173,8 @@ def revoke_token(request: PageRequest, pk: int) -> HttpResponse:
 def audit_chain(request: PageRequest) -> HttpResponse:
     """Who did what, newest first, each with its link; and how far the chain reaches."""
     events = audit_events_for(request.viewer).order_by("-pk")
-    before = request.GET.get("before", "")
-    if before.isdecimal():
+    before = id_in(request.GET.get("before", ""))
+    if before is not None:
         events = events.filter(pk__lt=before)
     # No page numbers: counting every event would take longer than reading a page of them.
     found = list(events[: EVENTS_A_PAGE + 1])

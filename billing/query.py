@@ -12,10 +12,11 @@ from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
+from accounts.requests import id_in
+from marketplace.clock import is_of_our_time
 from marketplace.errors import InvalidInput
 
 M = TypeVar("M", bound=Model)
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Filters:
             (self.integers, _integer),
             (self.moments, _moment),
             (self.flags, _flag),
-            (self.texts, str),
+            (self.texts, _text),
         ):
             for name, lookup in kind.items():
                 if name in query:
@@ -57,16 +58,25 @@ class Filters:
 
 
 def _integer(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > LARGEST_ID:
+    number = id_in(text)
+    if number is None:
         raise ValueError(_("Give a number."))
-    return int(text)
+    return number
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(_("Give a time with its UTC offset, for example 2026-01-31T08:00:00Z."))
+    if not is_of_our_time(moment):
+        raise ValueError(_("Give a time between the years 2000 and 2199."))
     return moment
+
+
+def _text(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(_("Give a text without the character NUL."))
+    return text
 
 
 def _flag(text: str) -> bool:

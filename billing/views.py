@@ -11,7 +11,7 @@ from django.core.paginator import Page
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Capability
@@ -64,7 +64,7 @@ CHARGES: Listing[Charge, ChargeLine] = Listing(
         Column(gettext_lazy("Price per card-h"), lambda line: line.charge.price),
         Column(gettext_lazy("Amount"), lambda line: line.charge.amount),
         Column(gettext_lazy("Commission"), lambda line: line.charge.commission),
-        Column(gettext_lazy("Credit"), lambda line: line.charge.credit),
+        Column(pgettext_lazy("charge", "Credit"), lambda line: line.charge.credit),
         Column(gettext_lazy("Currency"), lambda line: line.charge.currency),
         Column(gettext_lazy("Corrects"), lambda line: line.charge.corrects_id),
     ),

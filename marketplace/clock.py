@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 
 HOUR = timedelta(hours=1)
+# What anybody may write down. Near the ends of the calendar neither arithmetic nor a zone's offset holds.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ def market_clock() -> MarketClock:
 
 def market_now() -> datetime:
     return market_clock().now()
+
+
+def is_of_our_time(moment: datetime) -> bool:
+    """Whether a moment that somebody entered can be reckoned with and shown in every zone."""
+    return EARLIEST <= moment < LATEST
 
 
 def floor_hour(moment: datetime) -> datetime:

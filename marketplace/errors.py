@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.translation import gettext_noop
+
 
 class DomainError(Exception):
     """A refusal with a stable ``code``. The message says what happened, to what, and what to do."""
 
     code: ClassVar[str] = "refused"
-    title: ClassVar[str] = "The request was refused"
+    title: ClassVar[str] = gettext_noop("The request was refused")
     status: ClassVar[int] = 409
 
     def __init__(self, message: str, **details: Any) -> None:
@@ -22,7 +24,7 @@ class InvalidInput(DomainError):
     """``fields`` maps the name of each wrong field to what is wrong with it."""
 
     code = "invalid_input"
-    title = "Some of the input is not valid"
+    title = gettext_noop("Some of the input is not valid")
     status = 422
 
     def __init__(self, message: str, fields: dict[str, str] | None = None, **details: Any) -> None:
@@ -32,5 +34,5 @@ class InvalidInput(DomainError):
 
 class NotAllowed(DomainError):
     code = "not_allowed"
-    title = "Your role does not allow this"
+    title = gettext_noop("Your role does not allow this")
     status = 403

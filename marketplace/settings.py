@@ -243,7 +243,10 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEMO or DEBUG
 MFA_TOTP_ISSUER = "Cardhour"
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Cardhour <noreply@localhost>")
-vars().update(env.dj_email_url("EMAIL_URL", "consolemail://"))
+MAIL = env.dj_email_url("EMAIL_URL", "console://")
+if "EMAIL_BACKEND" not in MAIL:  # the parser passes over a scheme that it does not know
+    raise ImproperlyConfigured("EMAIL_URL begins with smtp://, submission:// or console://.")
+vars().update(MAIL)
 
 # --- Languages, time and numbers -------------------------------------------------------------------
 
@@ -278,7 +281,11 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Sign-in is throttled by the visitor's address; without this everybody has the proxy's, and one attacker
+# would lock out all. The proxy appends the address that it saw, so the last one is true.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -305,7 +312,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["marketplace.api.parsing.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "marketplace.api.pagination.Cursor",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.api.problems.exception_handler",
@@ -317,7 +324,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": (
         "An open exchange for surplus AI compute.\n\n"
         "**Authentication**: `Authorization: Bearer chk_…`, a token of your organisation, "
-        "made under *Team and tokens*. Market runs, prices and the catalogue are public.\n\n"
+        "made under *API tokens*. Market runs, prices and the catalogue are public.\n\n"
         "**Creating something** needs an `Idempotency-Key`: repeat a request with the same key as often "
         "as you like, it happens once.\n\n"
         "**Errors** are problem documents (RFC 9457). Compare `code`, which is stable; quote `request_id` "

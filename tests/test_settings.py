@@ -36,6 +36,7 @@ def test_they_load_with_what_production_gives() -> None:
     ("changes", "complaint"),
     [
         ({"DATABASE_URL": "sqlite:///cardhour.db"}, "must name a PostgreSQL server"),
+        ({"EMAIL_URL": "consolemail://"}, "EMAIL_URL begins with"),
         ({"CARDHOUR_CLOCK_SPEED": "120"}, "CARDHOUR_CLOCK_SPEED must be 1"),
         ({"CARDHOUR_CLOCK_MARKET_ANCHOR": "2026-01-01T00:00:00"}, "needs a UTC offset"),
     ],
@@ -58,3 +59,18 @@ def test_what_has_no_safe_default_must_be_given(name: str) -> None:
     )
     assert name in refused.stderr
     assert refused.returncode != 0
+
+
+@pytest.mark.parametrize(("changes", "proxies"), [({}, 0), ({"BEHIND_PROXY": "1"}, 1)])
+def test_behind_a_proxy_visitors_are_throttled_one_by_one(changes: dict[str, str], proxies: int) -> None:
+    """Else all have the address of the proxy, and one who guesses passwords locks out everybody."""
+    program = "from marketplace import settings; print(settings.ALLAUTH_TRUSTED_PROXY_COUNT)"
+    kept = {name: value for name, value in os.environ.items() if name not in {*CLEARED, "BEHIND_PROXY"}}
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env=kept | GOOD | changes,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert loaded.stdout.strip() == str(proxies)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from billing.metering.models import Meter
+from marketplace.api.nesting import DEEPEST, is_deeper
 from marketplace.errors import DomainError
 
 BATCH = "application/cloudevents-batch+json"
@@ -123,6 +124,8 @@ def _read(content: bytes) -> ReadEvent | UnreadableEvent:
         canonical = msgspec.json.encode(anything, order="deterministic")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return _unreadable(anything, str(error))
+    if is_deeper(anything, DEEPEST):
+        return _unreadable(anything, f"The event is nested more than {DEEPEST} levels deep")
     if _NUL.search(canonical):
         return _unreadable(anything, "The character U+0000 cannot be stored")
     return ReadEvent(event, canonical.decode(), hashlib.sha256(canonical).hexdigest())

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.metering.storage import Usage
-from billing.money import SECONDS_AN_HOUR, amount_of, commission_of
+from billing.money import amount_of, commission_of
 from billing.rating.models import ParkedUsage
 
 Reason = ParkedUsage.Reason
@@ -27,11 +27,15 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One slot of one agreement: its terms, what was metered, what was charged."""
+    """One slot of one agreement: its terms, what was metered, what was charged.
+
+    ``committed`` is what the delivery can have at most: its cards times the seconds it was active.
+    """
 
     agreement: int
     slot: datetime
     cards: int
+    committed: int
     price: Decimal | None
     currency: str
     commission_rate: Decimal
@@ -74,9 +78,8 @@ def judge(case: Case) -> Due | Parked | None:
         return None if case.charged else Parked(Reason.NO_READINGS, {"cards": case.cards})
     if case.price is None:
         return Parked(Reason.NO_PRICE, {"quantity": case.usage.quantity})
-    committed = case.cards * SECONDS_AN_HOUR
-    if case.usage.quantity > committed:
-        return Parked(Reason.OVERAGE, {"quantity": case.usage.quantity, "committed": committed})
+    if case.usage.quantity > case.committed:
+        return Parked(Reason.OVERAGE, {"quantity": case.usage.quantity, "committed": case.committed})
     return _due(case, case.usage, case.price)
 
 

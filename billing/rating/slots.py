@@ -65,6 +65,15 @@ def active_slots(delivery: Delivery, *, since: datetime | None, until: datetime)
         slot += HOUR
 
 
+def committed(delivery: Delivery, slot: datetime) -> int:
+    """The most card-seconds that a delivery can have in a slot: none outside of its activity."""
+    active = active_interval(delivery)
+    if active is None:
+        return 0
+    span = max(min(active[1], slot + HOUR) - max(active[0], slot), timedelta())
+    return delivery.agreement.cards * (span // timedelta(microseconds=1)) // 1_000_000
+
+
 def _due_deliveries(horizon: datetime) -> Collection[Delivery]:
     ends = Least(Coalesce("active_until", "ends_at"), horizon)
     return (
@@ -94,6 +103,7 @@ def _cases(slots: Collection[SlotKey]) -> list[Case]:
                 agreement=agreement.pk,
                 slot=slot,
                 cards=agreement.cards,
+                committed=committed(deliveries[pk], slot),
                 price=prices[position] if 0 <= position < len(prices) else None,
                 currency=agreement.currency,
                 commission_rate=agreement.commission_rate,

@@ -14,9 +14,11 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from django.views import defaults
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.response import Response
@@ -27,13 +29,21 @@ from marketplace.api.rendering import as_json
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
 
 CONTENT_TYPE = "application/problem+json"
-NOT_FOUND = "There is nothing here, or nothing that you may see. Check the address and the organisation."
+NOT_FOUND = gettext_noop(
+    "There is nothing here, or nothing that you may see. Check the address and the organisation."
+)
 
 
 class ApiRefusal(DomainError):
     """A refusal of the API itself, not of the market. Subclasses name the code."""
 
     status = 400
+
+
+class BodyTooLarge(ApiRefusal):
+    code = "body_too_large"
+    title = "The body is too large"
+    status = 413
 
 
 def problem(
@@ -62,9 +72,17 @@ def problem_of(error: Exception) -> dict[str, Any] | None:
             return _of_api_exception(error)
         case Http404():
             return not_found()
-        case PermissionDenied():
-            return _of_domain_error(NotAllowed(_("You may not do this.")))
+        case RequestDataTooBig() | PermissionDenied():
+            return _of_domain_error(_refusal_of(error))
     return None
+
+
+def _refusal_of(error: RequestDataTooBig | PermissionDenied) -> DomainError:
+    """Django's own refusals in our words."""
+    if isinstance(error, PermissionDenied):
+        return NotAllowed(_("You may not do this."))
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return BodyTooLarge(_("Send at most %(most)s bytes at a time.") % {"most": most})
 
 
 def not_found() -> dict[str, Any]:

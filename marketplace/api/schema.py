@@ -51,7 +51,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "chk_…",
-            "description": "A token of an organisation, made under Team and tokens.",
+            "description": "A token of an organisation, made under API tokens.",
         }
 
 

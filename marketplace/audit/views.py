@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.models import Organisation
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, id_in
 from accounts.selectors import organisations_for
 from billing.metering.models import Meter, Reading
 from billing.metering.selectors import conflicts_for, readings_for, usage_by_slot
@@ -104,8 +104,8 @@ def _sees_utilisation(request: PageRequest) -> bool:
 
 
 def _hours(request: PageRequest) -> int:
-    asked = request.GET.get("hours", "")
-    return int(asked) if asked.isdecimal() and int(asked) in WINDOWS else 24
+    asked = id_in(request.GET.get("hours", ""))
+    return asked if asked in WINDOWS else 24
 
 
 def _levels(request: PageRequest, *, now: datetime, hours: int, site: int | None = None) -> Utilisation:
@@ -146,12 +146,12 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
     hours = _hours(request)
     found = _levels(request, now=now, hours=hours, site=shown.pk)
     deliveries = deliveries_for(request.viewer).filter(site=shown)
-    chosen = request.GET.get("delivery", "")
+    chosen = id_in(request.GET.get("delivery", ""))
     readings = readings_for(request.viewer).filter(
         delivery__site=shown, slot__gte=found.start, slot__lt=found.end
     )
-    if chosen.isdecimal():
-        readings = readings.filter(delivery=int(chosen))
+    if chosen is not None:
+        readings = readings.filter(delivery=chosen)
     context = {
         "site": shown,
         "found": found,

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext_noop
 
 from marketplace.catalogue.latency import RegionPoint, round_trip_us
 from marketplace.catalogue.models import (
@@ -25,7 +26,7 @@ class FactMissing(DomainError):
     """A fact without which nothing can be cleared or rated."""
 
     code = "fact_missing"
-    title = "A fact is missing"
+    title = gettext_noop("A fact is missing")
 
 
 def profiles_in_force() -> ProfileVersion:

@@ -146,13 +146,18 @@ def load_assumed_fx(*, actor: Actor, now: datetime) -> None:
     for rate in tables.load_fx():
         if FxRate.objects.filter(currency=rate.currency).exists():
             continue
-        row = FxRate.objects.create(
-            currency=rate.currency, cny=rate.cny_per_unit, valid_from=now, source=rate.note
-        )
-        audit.record(
-            actor=actor,
-            action="fx_rate.entered",
-            target=row,
-            now=now,
-            data={"currency": rate.currency, "cny": str(rate.cny_per_unit), "source": rate.note},
-        )
+        row = FxRate(currency=rate.currency, cny=rate.cny_per_unit, valid_from=now, source=rate.note)
+        enter_fx_rate(row, actor=actor, now=now)
+
+
+@transaction.atomic
+def enter_fx_rate(row: FxRate, *, actor: Actor, now: datetime) -> None:
+    """Add a rate; what is entered stays, a newer one takes its place."""
+    row.save(force_insert=True)
+    audit.record(
+        actor=actor,
+        action="fx_rate.entered",
+        target=row,
+        now=now,
+        data={"currency": row.currency, "cny": str(row.cny), "source": row.source},
+    )

@@ -16,6 +16,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.requests import id_in
 from marketplace.api.views import DomainDetailView, DomainListView, DomainView
 from marketplace.clearing import selectors, services
 from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
@@ -92,7 +93,11 @@ class Prices(DomainListView[ClearingPrice]):
 
     def get_queryset(self) -> QuerySet[ClearingPrice]:
         query = self.request.query_params
-        return selectors.prices_of_product(model=query.get("model", ""), zone=query.get("zone", ""))
+        # To the database a name with the character NUL is not even a text.
+        names = {
+            name: query.get(name, "").replace("\0", "\N{REPLACEMENT CHARACTER}") for name in ("model", "zone")
+        }
+        return selectors.prices_of_product(**names)
 
 
 class Explanations(DomainListView[Explanation]):
@@ -107,8 +112,8 @@ class Explanations(DomainListView[Explanation]):
 
     def get_queryset(self) -> QuerySet[Explanation]:
         rows = selectors.explanations_for(self.viewer)
-        wanted = self.request.query_params.get("request")
-        return rows.filter(request=int(wanted)) if wanted and wanted.isdecimal() else rows
+        wanted = id_in(self.request.query_params.get("request", ""))
+        return rows if wanted is None else rows.filter(request=wanted)
 
 
 @extend_schema_view(get=extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT}))

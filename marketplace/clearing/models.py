@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, ProfileVersion, Zone
 from marketplace.clearing import triggers
@@ -28,7 +29,7 @@ class MarketRun(models.Model):
     class State(models.TextChoices):
         OPEN = "open", _("Open")
         SNAPSHOTTED = "snapshotted", _("Clearing")
-        COMMITTED = "committed", _("Committed")
+        COMMITTED = "committed", pgettext_lazy("market run", "Committed")
         FAILED = "failed", _("Failed")
 
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)

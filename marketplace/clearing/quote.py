@@ -96,7 +96,7 @@ def _want(
         stacks=given.stacks,
         near=given.near,
     )
-    if alternative is None:
+    if alternative is None or request.currency not in bases(market):
         return None
     least = snapshot.micro(request.least_share, ROUND_CEILING)
     asked = engine.Request(

@@ -26,7 +26,7 @@ from marketplace.catalogue.models import AcceleratorModel, Zone
 from marketplace.catalogue.selectors import profiles_in_force
 from marketplace.clearing import snapshot
 from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
-from marketplace.clock import HOUR, next_hour
+from marketplace.clock import HOUR, hours_between, next_hour
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.errors import DomainError
 from marketplace.supply.models import Offer
@@ -142,8 +142,9 @@ def commit(
     """Write down the result of a run; call it inside the transaction that concludes the agreements.
 
     Locks, in the order of docs/locking.md: the run, its requests, its offers. Raises ``SnapshotStale``
-    when the run's snapshot is not ``data`` any more, when a matched request is no longer open, or when
-    the database refuses an allocation because the hours were sold or withdrawn meanwhile.
+    when the run's snapshot is not ``data`` any more, when a matched request is no longer open, when an
+    owner asks more by now than it would get, or when the database refuses an allocation because the
+    hours were sold or withdrawn meanwhile.
     """
     run = MarketRun.objects.select_for_update(no_key=True).get(pk=run_id)
     if run.state != MarketRun.State.SNAPSHOTTED or run.snapshot_digest != result.snapshot:
@@ -185,6 +186,8 @@ def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) ->
     ids = sorted({placement.offer for placement in result.placements})
     locked = {o.pk: o for o in Offer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
     rows = [_allocation(run, placement, locked, terms) for placement, terms in _terms(market, result)]
+    for row in rows:
+        _keep_the_ask(row)
     try:
         with transaction.atomic():
             return Allocation.objects.bulk_create(rows)
@@ -192,6 +195,15 @@ def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) ->
         raise SnapshotStale(
             f"Hours of an offer were sold or withdrawn since the snapshot: {error}"
         ) from error
+
+
+def _keep_the_ask(row: Allocation) -> None:
+    """Raise ``SnapshotStale`` where the owner has raised its ask over the price since the snapshot."""
+    offer = row.offer
+    first = hours_between(offer.starts_at, row.starts_at)
+    asks = offer.asks * len(row.prices) if len(offer.asks) == 1 else offer.asks[max(first, 0) :]
+    if any(price < ask for price, ask in zip(row.prices, asks, strict=False)):
+        raise SnapshotStale(f"The ask of {offer} was raised since the snapshot.")
 
 
 class _Terms:

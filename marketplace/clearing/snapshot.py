@@ -10,7 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TypeVar
 
+import structlog
 from django.db.models import Prefetch, QuerySet
 
 from marketplace.catalogue.models import AcceleratorModel, ProfileVersion, Region
@@ -21,6 +23,9 @@ from marketplace.demand.rules import AlternativeInput
 from marketplace.engine import snapshot as engine
 from marketplace.engine.validation import SNAPSHOT_FORMAT
 from marketplace.supply.models import Offer, OfferHour, Site
+
+log = structlog.get_logger(__name__)
+Order = TypeVar("Order", Offer, ComputeRequest)
 
 MEBIBYTES_A_GIGABYTE = 1024
 
@@ -44,15 +49,16 @@ def build(
     Call it inside one repeatable-read transaction where it is going to be cleared.
     """
     window = Window(horizon_start, slots)
-    wanted = open_requests() if requests is None else requests
-    offers = list(open_offers(window.start, window.end))
+    table = fx_table(at=now)
+    wanted = _convertible(open_requests() if requests is None else requests, table)
+    offers = _convertible(open_offers(window.start, window.end), table)
     sites = {offer.fleet.site_id: offer.fleet.site for offer in offers}
     return engine.Snapshot(
         format=SNAPSHOT_FORMAT,
         horizon_start=horizon_start.isoformat(),
         slots=slots,
         base_currency=base_currency,
-        currencies=_currencies(fx_table(at=now), base_currency),
+        currencies=_currencies(table, base_currency),
         models=tuple(
             _model(model) for model in models_with_profiles(profiles) if model.memory_gb is not None
         ),
@@ -93,6 +99,15 @@ def open_requests() -> QuerySet[ComputeRequest]:
         .prefetch_related(Prefetch("alternatives", queryset=alternatives))
         .order_by("pk")
     )
+
+
+def _convertible(rows: Iterable[Order], table: Mapping[str, Decimal]) -> list[Order]:
+    """Those in a currency with an exchange rate. The others wait for one: no order stops the whole market."""
+    found = list(rows)
+    waiting = [row.currency for row in found if row.currency not in table]
+    if waiting:
+        log.error("exchange_rate_missing", currencies=sorted(set(waiting)), orders=len(waiting))
+    return [row for row in found if row.currency in table]
 
 
 def _currencies(table: Mapping[str, Decimal], base: str) -> tuple[engine.Currency, ...]:

@@ -8,6 +8,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import ApiToken
 from marketplace.agreements.models import Agreement
@@ -18,7 +19,7 @@ class DeliveryState(models.TextChoices):
     SCHEDULED = "scheduled", _("Scheduled")
     PROVISIONING = "provisioning", _("Provisioning")
     ACCEPTING = "accepting", _("Acceptance test")
-    ACTIVE = "active", _("Active")
+    ACTIVE = "active", pgettext_lazy("delivery", "Active")
     ENDED = "ended", _("Ended")
     FAILED = "failed", _("Failed")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace.catalogue.models import (
     AcceleratorModel,
@@ -77,7 +78,7 @@ def _several(label: StrOrPromise, columns: str) -> forms.MultipleChoiceField:
 class AlternativeForm(forms.Form):
     """One way to satisfy a request. What is left empty is no constraint."""
 
-    amount = ExactField(label=_("Amount"), max_digits=14, decimal_places=6, initial=8)
+    amount = ExactField(label=pgettext_lazy("request", "Amount"), max_digits=14, decimal_places=6, initial=8)
     unit = forms.ChoiceField(label=_("Counted in"), choices=Alternative.AmountUnit.choices)
     workload = forms.ChoiceField(label=_("Workload"), choices=WorkloadClass.choices)
     hours = forms.IntegerField(label=_("For how long"), initial=USUAL_HOURS, max_value=LARGEST)
@@ -200,7 +201,7 @@ class Builder:
         """With an alternative more, a copy of the last one, or without the one that ``remove`` names."""
         typed = [_typed(data, position) for position in range(number_of_alternatives(data))]
         removed = data.get("remove", "")
-        if removed.isdecimal() and len(typed) > 1 and int(removed) < len(typed):
+        if removed.isdecimal() and len(removed) < 3 and int(removed) < len(typed) > 1:
             del typed[int(removed)]
         elif "add" in data and len(typed) < MOST:
             typed.append(dict(typed[-1]))

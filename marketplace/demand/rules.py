@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from marketplace.catalogue.models import CurrencyCode, Precision, WorkloadClass
-from marketplace.clock import HOUR, floor_hour, next_hour
+from marketplace.clock import HOUR, floor_hour, is_of_our_time, next_hour
 from marketplace.demand.models import HIGHEST_LIMIT, LARGEST_AMOUNT, Alternative
 from marketplace.demand.names import Names
 
@@ -66,13 +67,16 @@ class RequestInput:
 def request_problems(request: RequestInput, names: Names, now: datetime) -> Problems:
     """Every problem as (field, what is wrong); fields of alternatives as ``alternatives.0.deadline``."""
     if not request.title.strip() or len(request.title) > 120:
-        yield "title", "Give the request a title of at most 120 characters."
+        yield "title", _("Give the request a title of at most 120 characters.")
     if request.currency not in CurrencyCode.values:
-        yield "currency", f"The market trades in {', '.join(CurrencyCode.values)}."
+        yield (
+            "currency",
+            _("The market trades in %(currencies)s.") % {"currencies": ", ".join(CurrencyCode.values)},
+        )
     if not 0 < request.least_share <= 1:
-        yield "least_share", "The least share is more than 0 and at most 1."
+        yield "least_share", _("The least share is more than 0 and at most 1.")
     if not 1 <= len(request.alternatives) <= MOST_ALTERNATIVES:
-        yield "alternatives", f"State 1 to {MOST_ALTERNATIVES} alternatives."
+        yield "alternatives", _("State 1 to %(most)s alternatives.") % {"most": MOST_ALTERNATIVES}
     for position, alternative in enumerate(request.alternatives):
         for name, problem in alternative_problems(alternative, names, now):
             yield f"alternatives.{position}.{name}", problem
@@ -88,53 +92,62 @@ def alternative_problems(alternative: AlternativeInput, names: Names, now: datet
 
 def _amount(wanted: AlternativeInput) -> Problems:
     if wanted.unit not in Alternative.AmountUnit.values:
-        yield "unit", "An amount counts cards or np."
+        yield "unit", _("An amount counts cards or np.")
     if not 0 < wanted.amount <= LARGEST_AMOUNT:
-        yield "amount", f"The amount is more than 0 and at most {LARGEST_AMOUNT:,}."
+        yield "amount", _("The amount is more than 0 and at most %(most)s.") % {"most": f"{LARGEST_AMOUNT:,}"}
     elif wanted.unit == Alternative.AmountUnit.CARDS and wanted.amount % 1:
-        yield "amount", "Cards are sold whole."
+        yield "amount", _("Cards are sold whole.")
     if wanted.workload not in WorkloadClass.values:
-        yield "workload", f"The workload is one of {', '.join(WorkloadClass.values)}."
+        yield "workload", _("The workload is one of %(names)s.") % {"names": ", ".join(WorkloadClass.values)}
 
 
 def _price(wanted: AlternativeInput) -> Problems:
     if (wanted.limit is None) == (wanted.budget is None):
-        yield "limit", "Give a limit per unit and hour, or a budget for the whole; not both."
+        yield "limit", _("Give a limit per unit and hour, or a budget for the whole; not both.")
     if wanted.limit is not None and not 0 < wanted.limit <= HIGHEST_LIMIT:
-        yield "limit", f"The limit is more than 0 and at most {HIGHEST_LIMIT:,} per unit and hour."
+        message = _("The limit is more than 0 and at most %(most)s per unit and hour.")
+        yield "limit", message % {"most": f"{HIGHEST_LIMIT:,}"}
     if wanted.budget is not None:
         most = max(wanted.amount, Decimal(0)) * max(wanted.hours, 0) * HIGHEST_LIMIT
         if not 0 < wanted.budget <= most:
-            yield "budget", f"The budget is more than 0 and at most {HIGHEST_LIMIT:,} per unit and hour."
+            message = _("The budget is more than 0 and at most %(most)s per unit and hour.")
+            yield "budget", message % {"most": f"{HIGHEST_LIMIT:,}"}
 
 
 def _time(wanted: AlternativeInput, now: datetime) -> Problems:
     horizon = settings.MARKET_HORIZON_SLOTS
     if not 1 <= wanted.hours <= horizon:
-        yield "hours", f"The duration is 1 to {horizon} hours, the market's horizon."
+        yield "hours", _("The duration is 1 to %(most)s hours, the market's horizon.") % {"most": horizon}
+        return
+    strange = [name for name in ("earliest_start", "deadline") if not is_of_our_time(getattr(wanted, name))]
+    if strange:
+        yield from ((name, _("Give a time between the years 2000 and 2199.")) for name in strange)
         return
     earliest = max(_ceil_hour(wanted.earliest_start), next_hour(now))
     if earliest + wanted.hours * HOUR > floor_hour(wanted.deadline):
-        start = f"{earliest:%F %H:%M} UTC, the earliest possible start"
-        yield "deadline", f"{wanted.hours} whole hours from {start}, end after the deadline."
+        message = _(
+            "%(hours)s whole hours from %(start)s UTC, the earliest possible start, end after the deadline."
+        )
+        yield "deadline", message % {"hours": wanted.hours, "start": f"{earliest:%F %H:%M}"}
 
 
 def _named(wanted: AlternativeInput, names: Names) -> Problems:
     for slug in wanted.accelerator_models:
         if slug not in names.models:
-            yield "accelerator_models", f"The market does not trade {slug!r}. The catalogue lists the models."
+            message = _("The market does not trade %(name)r. The catalogue lists the models.")
+            yield "accelerator_models", message % {"name": slug}
     for slug in wanted.stacks:
         if slug not in names.stacks:
-            yield "stacks", f"There is no software stack {slug!r} in the catalogue."
+            yield "stacks", _("There is no software stack %(name)r in the catalogue.") % {"name": slug}
     for code in wanted.jurisdictions:
         if code not in names.jurisdictions:
-            yield "jurisdictions", f"There is no site of the market in {code!r}."
+            yield "jurisdictions", _("There is no site of the market in %(name)r.") % {"name": code}
     if wanted.near and wanted.near not in names.regions:
-        yield "near", f"There is no region {wanted.near!r} in the catalogue."
+        yield "near", _("There is no region %(name)r in the catalogue.") % {"name": wanted.near}
     if bool(wanted.near) != (wanted.round_trip_ms is not None):
-        yield "round_trip_ms", "A round-trip time is measured to a place: give both, or neither."
+        yield "round_trip_ms", _("A round-trip time is measured to a place: give both, or neither.")
     if wanted.precision and wanted.precision not in Precision.values:
-        yield "precision", f"The precision is one of {', '.join(Precision.values)}."
+        yield "precision", _("The precision is one of %(names)s.") % {"names": ", ".join(Precision.values)}
 
 
 def _facts(wanted: AlternativeInput) -> Problems:
@@ -149,9 +162,9 @@ def _facts(wanted: AlternativeInput) -> Problems:
     for name, highest in most.items():
         value = getattr(wanted, name)
         if value is not None and not 0 <= value <= highest:
-            yield name, f"It is between 0 and {highest:,}."
+            yield name, _("It is between 0 and %(most)s.") % {"most": f"{highest:,}"}
     if wanted.round_trip_ms is not None and not 0 < wanted.round_trip_ms <= 10_000:
-        yield "round_trip_ms", "It is more than 0 and at most 10,000 ms."
+        yield "round_trip_ms", _("It is more than 0 and at most 10,000 ms.")
 
 
 def _ceil_hour(moment: datetime) -> datetime:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer, task_actor
@@ -22,7 +24,7 @@ NAMED = ("accelerator_models", "stacks", "near")
 
 class RequestNotOpen(DomainError):
     code = "request_not_open"
-    title = "The request is not open any more"
+    title = gettext_noop("The request is not open any more")
 
 
 @transaction.atomic
@@ -32,13 +34,12 @@ def create_request(
     """Enter a request of a buyer. Raises ``InvalidInput`` naming every wrong field."""
     actor = viewer.require(Capability.TRADE, organisation.pk)
     if organisation.kind != Organisation.Kind.BUYER:
-        raise InvalidInput(
-            "Only a buyer makes requests.", {"organisation": f"{organisation} is not a buyer."}
-        )
+        problem = _("%(organisation)s is not a buyer.") % {"organisation": organisation}
+        raise InvalidInput(_("Only a buyer makes requests."), {"organisation": problem})
     names = Names.load()
     problems = dict(reversed(list(request_problems(request, names, now))))
     if problems:
-        raise InvalidInput("The request cannot enter the market.", problems)
+        raise InvalidInput(_("The request cannot enter the market."), problems)
     created = ComputeRequest.objects.create(
         organisation=organisation,
         title=request.title.strip(),
@@ -60,7 +61,8 @@ def withdraw_request(*, viewer: Viewer, request: ComputeRequest, now: datetime) 
     request.refresh_from_db(fields=["state"])
     if not withdrawn and request.state != ComputeRequest.State.WITHDRAWN:
         raise RequestNotOpen(
-            f"{request} is {request.get_state_display().lower()} and cannot be withdrawn.",
+            _("%(request)s is %(state)s and cannot be withdrawn.")
+            % {"request": request, "state": request.get_state_display().lower()},
             state=request.state,
         )
     return request

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.actors import Capability
 from accounts.models import Organisation
 from accounts.pages import with_organisation
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, id_in
 from marketplace.clock import market_now, next_hour
 from marketplace.demand import forms, services, words
 from marketplace.demand.filters import RequestFilter
@@ -148,8 +148,8 @@ def _asked_again(
 
 def _source(request: PageRequest) -> ComputeRequest | None:
     """The request that ``?from=`` names, if the reader may see it."""
-    number = request.GET.get("from") or request.GET.get("request") or ""
-    if not number.isdecimal():
+    number = id_in(request.GET.get("from") or request.GET.get("request") or "")
+    if number is None:
         return None
     return get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=number)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
-from marketplace.clock import floor_hour, hours_between
+from marketplace.clock import floor_hour, hours_between, is_of_our_time
 from marketplace.errors import InvalidInput
 from marketplace.supply.models import HIGHEST_PRICE, MOST_CARDS, Fleet
 
@@ -74,64 +76,76 @@ def refuse(message: str, problems: Problems) -> None:
 def site_problems(site: SiteInput) -> Problems:
     for name in ("name_en", "name_zh"):
         if not getattr(site, name).strip():
-            yield name, "Give the site a name."
+            yield name, _("Give the site a name.")
     if not 1 <= site.pue < 10:
-        yield "pue", "A power usage effectiveness is at least 1 and less than 10."
+        yield "pue", _("A power usage effectiveness is at least 1 and less than 10.")
     if not 0 <= site.renewable_share <= 1:
-        yield "renewable_share", "A share is between 0 and 1."
+        yield "renewable_share", _("A share is between 0 and 1.")
     if not 0 < site.bandwidth_mbps <= 2**31 - 1:
-        yield "bandwidth_mbps", "State the bandwidth in Mbit/s, more than 0."
+        yield "bandwidth_mbps", _("State the bandwidth in Mbit/s, more than 0.")
 
 
 def fleet_problems(fleet: FleetInput, now: datetime) -> Problems:
     if not 0 < fleet.cards <= MOST_CARDS:
-        yield "cards", f"A fleet has 1 to {MOST_CARDS:,} cards."
+        yield "cards", _("A fleet has 1 to %(most)s cards.") % {"most": f"{MOST_CARDS:,}"}
     if not 0 < fleet.node_size <= min(fleet.cards, 2**15 - 1):
-        yield "node_size", f"A node has at least 1 card and at most the fleet's {fleet.cards}."
+        message = _("A node has at least 1 card and at most the fleet's %(cards)s.")
+        yield "node_size", message % {"cards": fleet.cards}
     if not fleet.interconnect.strip():
-        yield "interconnect", "Say how the cards are joined, for example “PCIe 4.0”."
-    if fleet.installed_at > now:
-        yield "installed_at", f"Only installed cards can be listed; it is {now:%F %H:%M} UTC."
+        yield "interconnect", _("Say how the cards are joined, for example “PCIe 4.0”.")
+    if not is_of_our_time(fleet.installed_at):
+        yield "installed_at", _("Give a time between the years 2000 and 2199.")
+    elif fleet.installed_at > now:
+        message = _("Only installed cards can be listed; it is %(now)s UTC.")
+        yield "installed_at", message % {"now": f"{now:%F %H:%M}"}
 
 
 def offer_problems(offer: OfferInput, fleet: Fleet) -> Problems:
     yield from _window(offer.starts_at, offer.ends_at)
     yield from _asks(offer)
     if not 0 < offer.cards <= fleet.cards:
-        yield "cards", f"The fleet has {fleet.cards} cards; offer at least 1 and at most these."
+        message = _("The fleet has %(cards)s cards; offer at least 1 and at most these.")
+        yield "cards", message % {"cards": fleet.cards}
     if not 0 < offer.lot <= offer.cards:
-        yield "lot", f"A lot is at least 1 card and at most the {offer.cards} offered."
+        message = _("A lot is at least 1 card and at most the %(cards)s offered.")
+        yield "lot", message % {"cards": offer.cards}
     if not 0 < offer.minimum_hours <= max(1, (offer.ends_at - offer.starts_at).total_seconds() // 3600):
-        yield "minimum_hours", "The shortest sale is at least 1 hour and not longer than the window."
+        yield "minimum_hours", _("The shortest sale is at least 1 hour and not longer than the window.")
     if not 0 <= offer.notice_minutes <= 2**31 - 1:
-        yield "notice_minutes", "The notice before an interruption is 0 minutes or more."
+        yield "notice_minutes", _("The notice before an interruption is 0 minutes or more.")
 
 
 def not_in_the_past(starts_at: datetime, now: datetime) -> Problems:
     if starts_at < now:
-        yield "starts_at", f"The window begins in the past; it is {now:%F %H:%M} UTC."
+        message = _("The window begins in the past; it is %(now)s UTC.")
+        yield "starts_at", message % {"now": f"{now:%F %H:%M}"}
 
 
 def fits(cards: int, listed: int, fleet: Fleet) -> Problems:
     if cards + listed > fleet.cards:
         free = max(fleet.cards - listed, 0)
-        yield "cards", f"Only {free} of the fleet's {fleet.cards} cards are free in this whole window."
+        message = _("Only %(free)s of the fleet's %(cards)s cards are free in this whole window.")
+        yield "cards", message % {"free": free, "cards": fleet.cards}
 
 
 def _window(starts_at: datetime, ends_at: datetime) -> Problems:
     for name, moment in (("starts_at", starts_at), ("ends_at", ends_at)):
-        if moment.astimezone(UTC) != floor_hour(moment):
-            yield name, "A window is made of whole UTC hours."
+        if not is_of_our_time(moment):
+            yield name, _("Give a time between the years 2000 and 2199.")
+        elif moment.astimezone(UTC) != floor_hour(moment):
+            yield name, _("A window is made of whole UTC hours.")
     if ends_at <= starts_at:
-        yield "ends_at", "The window ends before it begins."
+        yield "ends_at", _("The window ends before it begins.")
     elif (ends_at - starts_at).total_seconds() > LONGEST_OFFER_HOURS * 3600:
-        yield "ends_at", f"A window has at most {LONGEST_OFFER_HOURS:,} hours."
+        yield "ends_at", _("A window has at most %(hours)s hours.") % {"hours": f"{LONGEST_OFFER_HOURS:,}"}
 
 
 def _asks(offer: OfferInput) -> Problems:
     if not all(ask.is_finite() and 0 < ask <= HIGHEST_PRICE for ask in offer.asks):
-        yield "asks", f"An ask is more than 0 and at most {HIGHEST_PRICE:,} per card-hour."
+        message = _("An ask is more than 0 and at most %(most)s per card-hour.")
+        yield "asks", message % {"most": f"{HIGHEST_PRICE:,}"}
     if not any(_window(offer.starts_at, offer.ends_at)):
         hours = hours_between(offer.starts_at, offer.ends_at)
         if len(offer.asks) not in {1, hours}:
-            yield "asks", f"Give 1 ask, or {hours}: one for each hour of the window; not {len(offer.asks)}."
+            message = _("Give 1 ask, or %(hours)s: one for each hour of the window; not %(given)s.")
+            yield "asks", message % {"hours": hours, "given": len(offer.asks)}

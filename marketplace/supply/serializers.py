@@ -145,11 +145,20 @@ class FleetOfViewer(serializers.PrimaryKeyRelatedField[Fleet]):
         return fleets_for(self.context["view"].viewer)
 
 
+class Named(serializers.SlugRelatedField[Any]):
+    """A row by its slug; to the database, a name with the character NUL is not even a text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, str) and "\0" in data:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
+        return super().to_internal_value(data)
+
+
 class SiteForm(serializers.Serializer[Any]):
     organisation = OrganisationOfViewer(required=False)
     name_en = serializers.CharField(max_length=120)
     name_zh = serializers.CharField(max_length=120)
-    region = serializers.SlugRelatedField(slug_field="slug", queryset=Region.objects.select_related("zone"))
+    region = Named(slug_field="slug", queryset=Region.objects.select_related("zone"))
     pue = serializers.DecimalField(max_digits=4, decimal_places=3)
     renewable_share = serializers.DecimalField(max_digits=7, decimal_places=6)
     bandwidth_mbps = serializers.IntegerField(max_value=LARGEST)
@@ -160,10 +169,8 @@ class SiteForm(serializers.Serializer[Any]):
 
 class FleetForm(serializers.Serializer[Any]):
     site = SiteOfViewer()
-    model = serializers.SlugRelatedField(slug_field="slug", queryset=AcceleratorModel.objects.all())
-    stack = serializers.SlugRelatedField(
-        slug_field="slug", queryset=SoftwareStack.objects.all(), required=False
-    )
+    model = Named(slug_field="slug", queryset=AcceleratorModel.objects.all())
+    stack = Named(slug_field="slug", queryset=SoftwareStack.objects.all(), required=False)
     cards = serializers.IntegerField(max_value=LARGEST)
     node_size = serializers.IntegerField(max_value=LARGEST)
     interconnect = serializers.CharField(max_length=60)

@@ -11,6 +11,8 @@ from itertools import chain
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer
@@ -24,12 +26,12 @@ from marketplace.supply.selectors import most_listed
 
 class OfferWithdrawn(DomainError):
     code = "offer_withdrawn"
-    title = "The offer is withdrawn"
+    title = gettext_noop("The offer is withdrawn")
 
 
 class OfferUnderWay(DomainError):
     code = "offer_under_way"
-    title = "The offer's window has begun"
+    title = gettext_noop("The offer's window has begun")
 
 
 @transaction.atomic
@@ -37,12 +39,12 @@ def create_site(*, viewer: Viewer, organisation: Organisation, site: SiteInput, 
     """Register a data centre of an owner."""
     actor = viewer.require(Capability.TRADE, organisation.pk)
     if organisation.kind != Organisation.Kind.OWNER:
-        raise InvalidInput("Only an owner has sites.", {"organisation": f"{organisation} is not an owner."})
-    rules.refuse("The site cannot be registered.", rules.site_problems(site))
+        problem = _("%(organisation)s is not an owner.") % {"organisation": organisation}
+        raise InvalidInput(_("Only an owner has sites."), {"organisation": problem})
+    rules.refuse(_("The site cannot be registered."), rules.site_problems(site))
     if Site.objects.filter(owner=organisation, name_en=site.name_en).exists():
-        raise InvalidInput(
-            "The site cannot be registered.", {"name_en": f"There is a site {site.name_en} already."}
-        )
+        problem = _("There is a site %(name)s already.") % {"name": site.name_en}
+        raise InvalidInput(_("The site cannot be registered."), {"name_en": problem})
     created = Site.objects.create(
         owner=organisation,
         name_en=site.name_en,
@@ -63,7 +65,7 @@ def create_site(*, viewer: Viewer, organisation: Organisation, site: SiteInput, 
 def create_fleet(*, viewer: Viewer, site: Site, fleet: FleetInput, now: datetime) -> Fleet:
     """Register installed cards at a site."""
     actor = viewer.require(Capability.TRADE, site.owner_id)
-    rules.refuse("The fleet cannot be registered.", rules.fleet_problems(fleet, now))
+    rules.refuse(_("The fleet cannot be registered."), rules.fleet_problems(fleet, now))
     created = Fleet.objects.create(
         site=site,
         model=fleet.model,
@@ -110,13 +112,18 @@ def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datet
     current = _locked_offer(offer)
     fleet = _locked(offer.fleet)
     if current.state != Offer.State.OPEN:
-        raise OfferWithdrawn(f"{current} is withdrawn and cannot change. Make a new offer.")
+        raise OfferWithdrawn(
+            _("%(offer)s is withdrawn and cannot change. Make a new offer.") % {"offer": current}
+        )
     terms = _amended(current, change)
     begun = current.starts_at < now
     if begun and _sizes(terms) != _sizes(_as_input(current)):
         raise OfferUnderWay(
-            f"The window of {current} has begun, so only its asks can change. "
-            "Withdraw it and make a new offer of what is left."
+            _(
+                "The window of %(offer)s has begun, so only its asks can change. "
+                "Withdraw it and make a new offer of what is left."
+            )
+            % {"offer": current}
         )
     _check(terms, fleet, now, besides=current, begun=begun)
     for name, value in _terms(terms).items():
@@ -154,7 +161,7 @@ def _locked_offer(offer: Offer) -> Offer:
 def _check(
     terms: OfferInput, fleet: Fleet, now: datetime, *, besides: Offer | None = None, begun: bool = False
 ) -> None:
-    message = "The offer cannot be listed."
+    message = _("The offer cannot be listed.")
     past = () if begun else rules.not_in_the_past(terms.starts_at, now)
     rules.refuse(message, chain(rules.offer_problems(terms, fleet), past))
     listed = most_listed(fleet, terms.starts_at, terms.ends_at, besides=besides)
@@ -167,11 +174,14 @@ def _keeps_what_it_sold(terms: OfferInput, offer: Offer | None) -> rules.Problem
     last = sold.order_by("-slot").first()
     most = sold.order_by("-cards_sold").first()
     if first is not None and first.slot < terms.starts_at:
-        yield "starts_at", f"Cards are sold from {first.slot:%F %H:%M} UTC on; keep these hours."
+        message = _("Cards are sold from %(moment)s UTC on; keep these hours.")
+        yield "starts_at", message % {"moment": f"{first.slot:%F %H:%M}"}
     if last is not None and last.slot >= terms.ends_at:
-        yield "ends_at", f"Cards are sold in the hour from {last.slot:%F %H:%M} UTC; keep it."
+        message = _("Cards are sold in the hour from %(moment)s UTC; keep it.")
+        yield "ends_at", message % {"moment": f"{last.slot:%F %H:%M}"}
     if most is not None and most.cards_sold > terms.cards:
-        yield "cards", f"{most.cards_sold} cards are sold in an hour; offer at least these."
+        message = _("%(cards)s cards are sold in an hour; offer at least these.")
+        yield "cards", message % {"cards": most.cards_sold}
 
 
 def _as_input(offer: Offer) -> OfferInput:

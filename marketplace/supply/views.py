@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.actors import Capability
 from accounts.models import Organisation
 from accounts.pages import show_refusal, with_organisation
-from accounts.requests import PageRequest
+from accounts.requests import PageRequest, id_in
 from marketplace.clock import HOUR, floor_hour, market_now, next_hour
 from marketplace.errors import DomainError
 from marketplace.supply import services
@@ -223,8 +223,7 @@ def new_offer(request: PageRequest, organisation: Organisation) -> HttpResponse:
 def _offer_initial(request: PageRequest, fleets: QuerySet[Fleet]) -> dict[str, Any]:
     start = next_hour(market_now())
     initial: dict[str, Any] = {"starts_at": start, "ends_at": start + DAY * HOUR}
-    wanted = request.GET.get("fleet", "")
-    fleet = fleets.filter(pk=wanted).first() if wanted.isdecimal() else None
+    fleet = fleets.filter(pk=id_in(request.GET.get("fleet", "")) or 0).first()
     if fleet is not None:
         initial |= {"fleet": fleet.pk, "cards": fleet.cards, "lot": fleet.node_size}
     return initial

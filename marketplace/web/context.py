@@ -43,7 +43,8 @@ def organisations(request: HttpRequest) -> list[Any]:
 
 
 def account_links(request: HttpRequest) -> dict[str, str]:
-    """Addresses of the account pages that are installed."""
+    """Addresses of the account pages that are installed; team and tokens only inside an organisation."""
+    works = bool(getattr(request, "organisation", None))
     return {
         "home": resolve(["home", "clearing:board"]) or "/",
         "login": resolve(["account_login"]),
@@ -52,8 +53,8 @@ def account_links(request: HttpRequest) -> dict[str, str]:
         "email": resolve(["account_email"]),
         "password": resolve(["account_change_password"]),
         "mfa": resolve(["mfa_index"]),
-        "team": resolve(["accounts:team"]),
-        "tokens": resolve(["accounts:tokens"]),
+        "team": resolve(["accounts:team"]) if works else "",
+        "tokens": resolve(["accounts:tokens"]) if works else "",
         "api": resolve(["api:docs"]),
         "admin": resolve(["admin:index"])
         if getattr(getattr(request, "user", None), "is_staff", False)

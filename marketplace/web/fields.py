@@ -10,6 +10,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from marketplace.clock import is_of_our_time
+
 HOUR = 3600
 
 
@@ -39,6 +41,8 @@ class HourField(forms.DateTimeField):
 
     def clean(self, value: Any) -> Any:
         moment = super().clean(value)
+        if moment is not None and not is_of_our_time(moment):
+            raise forms.ValidationError(_("Give a time between the years 2000 and 2199."), code="year")
         if moment is not None and (moment.minute or moment.second or moment.microsecond):
             offset = timezone.localtime(moment).utcoffset()
             if offset is None or offset.total_seconds() % HOUR == 0:

@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from accounts.actors import Viewer
+from accounts.actors import Capability, Viewer
 from accounts.models import Organisation
 from accounts.requests import PageRequest
 from billing.rating.selectors import charges_for, totals_of
@@ -69,7 +69,8 @@ def buyer_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         "explanations": _last_answers(viewer),
         "agreements": agreements[:SHOWN],
         "agreements_active": agreements.count(),
-        "links": _links("demand:create", "demand:find", "demand:requests", "agreements:list"),
+        "may_ask": viewer.may(Capability.TRADE, organisation.pk),
+        "links": _links("demand:create", "demand:requests", "agreements:list"),
     }
 
 
@@ -90,7 +91,8 @@ def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         "ahead": ahead(fleets, start=next_hour(now), hours=A_DAY),
         "unsold": unsold(viewer, now=now),
         "agreements": agreements_for(viewer).filter(owner=organisation, ends_at__gt=now)[:SHOWN],
-        "links": _links("supply:new_offer", "supply:offers", "supply:fleets", "invoicing:statements"),
+        "may_list": viewer.may(Capability.TRADE, organisation.pk),
+        "links": _links("supply:new_offer", "supply:offers", "supply:fleets", "billing:statements"),
     }
 
 

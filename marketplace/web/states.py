@@ -27,6 +27,7 @@ LEVEL_NAMES: dict[str, str | Promise] = {
 
 STATES: dict[str, State] = {
     "accepted": State(pgettext_lazy("state", "accepted"), "good"),
+    "accepting": State(pgettext_lazy("state", "accepting"), "quiet"),
     "active": State(pgettext_lazy("state", "active"), "active"),
     "allocated": State(pgettext_lazy("state", "allocated"), "allocated"),
     "approved": State(pgettext_lazy("state", "approved"), "good"),
@@ -58,10 +59,13 @@ STATES: dict[str, State] = {
     "parked": State(pgettext_lazy("state", "parked"), "attention"),
     "partly_matched": State(pgettext_lazy("state", "partly matched"), "attention"),
     "pending": State(pgettext_lazy("state", "pending"), "open"),
+    "provisioning": State(pgettext_lazy("state", "provisioning"), "quiet"),
     "published": State(pgettext_lazy("state", "published"), "good"),
     "rejected": State(pgettext_lazy("state", "rejected"), "harm"),
     "running": State(pgettext_lazy("state", "running"), "open"),
+    "scheduled": State(pgettext_lazy("state", "scheduled"), "quiet"),
     "signed": State(pgettext_lazy("state", "signed"), "good"),
+    "snapshotted": State(pgettext_lazy("state", "snapshotted"), "quiet"),
     "sold": State(pgettext_lazy("state", "sold"), "sold"),
     "suspended": State(pgettext_lazy("state", "suspended"), "attention"),
     "terminated": State(pgettext_lazy("state", "terminated"), "quiet"),

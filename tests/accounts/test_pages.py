@@ -141,3 +141,17 @@ def test_queries_do_not_grow_with_the_rows(
 
     with django_assert_num_queries(queries):
         admin.get(path)
+
+
+@pytest.mark.parametrize(("onward", "location"), [("", "/"), ("word", "word"), ("a:b", "/"), ("//evil", "/")])
+def test_the_switch_leads_to_an_address_of_ours(
+    cast: Cast, admin: Client, onward: str, location: str
+) -> None:
+    answer = admin.post("/organisation/switch/", {"organisation": cast.owner.pk, "next": onward})
+    assert (answer.status_code, answer.headers["Location"]) == (302, location)
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5000, "²", "٣٤", "-1", "\0"])
+def test_a_number_that_no_row_has_is_no_error(admin: Client, number: str) -> None:
+    assert admin.post("/organisation/switch/", {"organisation": number}).status_code == 404
+    assert admin.get("/audit-chain/", {"before": number}).status_code == 200

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import urlencode
+
 import pytest
 from django.test import Client
 
@@ -55,3 +58,9 @@ def test_a_page_costs_one_query_whatever_its_length(
 
 def test_a_cursor_that_is_none(caller: Client) -> None:
     assert caller.get("/api/stacks?cursor=nonsense").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("position", ["", "abc", "\0", "²", "-1", "9" * 19, "9" * 5000])
+def test_a_cursor_that_names_no_row(caller: Client, position: str) -> None:
+    cursor = b64encode(urlencode({"p": position}).encode()).decode()
+    assert caller.get("/api/stacks", {"cursor": cursor}).json()["code"] == "not_found"

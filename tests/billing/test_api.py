@@ -221,3 +221,20 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_many(
     client.force_login(cast.auditor)
     with django_assert_max_num_queries(5):
         assert client.get(f"/api/v1/{address}").json()["results"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "readings?meter=%00",
+        "charges?currency=C%00Y",
+        "parked-usage?reason=%00",
+        "readings?slot=0001-01-01T00:00:00%2B23:59",
+        "invoices?until=9999-12-31T23:59:59-12:00",
+        "charges?agreement=" + "9" * 30,
+        "charges?agreement=" + "9" * 5000,
+    ],
+)
+def test_a_query_that_the_database_cannot_take_is_refused(cast: Cast, query: str) -> None:
+    answer = _get(cast.auditor, query)
+    assert (answer.status_code, len(answer.json()["errors"])) == (422, 1)

@@ -263,3 +263,12 @@ def test_the_database_refuses_a_reading_outside_its_slot(cast: Cast, delivery: D
     reading.slot, reading.ends_at = START, START + HOUR + timedelta(seconds=1)
     with pytest.raises(IntegrityError, match="reading_inside_its_slot"), transaction.atomic():
         reading.save(force_insert=True)
+
+
+def test_an_event_nested_without_end_costs_only_itself(cast: Cast, delivery: Delivery) -> None:
+    """Stored, it could neither be compared with a conflicting one nor be shown."""
+    nested: Any = []
+    for _ in range(32):
+        nested = [nested]
+    answers = send(agent_of(cast.owner), event(delivery, "deep", extension=nested), event(delivery, "flat"))
+    assert statuses(answers) == ["malformed", "accepted"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -242,3 +242,27 @@ def test_a_moment_at_the_end_of_a_delivery_is_no_slot(cast: Cast) -> None:
     )
     rate_at()
     assert [row.slot for row in ParkedUsage.objects.all()] == [START]
+
+
+@pytest.mark.parametrize(
+    ("facts", "slot"),
+    [
+        ({"active_from": START + 30 * MINUTE}, START),
+        ({"state": "ended", "active_until": START + 90 * MINUTE}, START + HOUR),
+    ],
+)
+def test_no_slot_costs_more_than_the_time_in_which_its_delivery_was_active(
+    cast: Cast, facts: dict[str, Any], slot: datetime
+) -> None:
+    """The same half hour under two ids would fill the hour, and be paid twice."""
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "10"], **facts)
+    at = max(slot, delivery.active_from or slot)
+    agent = agent_of(cast.owner)
+    send(agent, event(delivery, "a", at=at, seconds=1800, quantity=8 * 1800))
+    rate_at()
+    assert Charge.objects.get().quantity == 8 * 1800
+    send(agent, event(delivery, "b", at=at, seconds=1800, quantity=8 * 1800))
+    rate_at()
+    assert Charge.objects.get().quantity == 8 * 1800
+    parked = ParkedUsage.objects.get(slot=slot)
+    assert (parked.reason, parked.details) == ("overage", {"quantity": 28800, "committed": 14400})

@@ -16,6 +16,7 @@ from marketplace import engine
 from marketplace.agreements import services as agreements
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.terms import digest
+from marketplace.catalogue.models import FxRate
 from marketplace.clearing import services as clearing
 from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
 from marketplace.demand.models import ComputeRequest
@@ -220,3 +221,40 @@ def test_an_allocation_without_a_price_for_each_hour_is_refused_by_the_database(
         sold.pk, sold.prices = None, prices
         with pytest.raises(IntegrityError, match="one price for each"):
             sold.save(force_insert=True)
+
+
+@pytest.mark.parametrize("asks", [["11.9"], ["10", "11.9", "10", "10"]])
+def test_an_owner_who_raised_its_ask_after_the_snapshot_does_not_sell_below_it(asks: list[str]) -> None:
+    offer = make_market()[0] if len(asks) == 1 else make_hourly_market()
+    prepared = prepare()
+    Offer.objects.filter(pk=offer.pk).update(asks=[Decimal(ask) for ask in asks])
+    with pytest.raises(clearing.SnapshotStale, match="was raised since the snapshot"):
+        agreements.commit(prepared.run, prepared.data, prepared.result, now=NOW, actor=ACTOR)
+    assert not Agreement.objects.exists()
+
+
+def make_hourly_market() -> Offer:
+    make_reference()
+    make_request(cards=8, limit="12", hours=4, deadline=START + timedelta(hours=4))
+    return make_offer(ask=["10"] * 4, hours=4)
+
+
+def test_an_owner_who_lowered_its_ask_after_the_snapshot_sells() -> None:
+    offer, _ = make_market(ask="10")
+    prepared = prepare()
+    Offer.objects.filter(pk=offer.pk).update(asks=[Decimal(9)])
+    agreements.commit(prepared.run, prepared.data, prepared.result, now=NOW, actor=ACTOR)
+    assert Allocation.objects.get().prices == [Decimal(10)] * 4
+
+
+def test_orders_in_a_currency_without_a_rate_wait_and_do_not_stop_the_market() -> None:
+    _, matched = make_market()
+    region = make_region("de-berlin", make_zone("eu", currency="EUR"), jurisdiction="DE", country="DE")
+    make_offer(make_fleet(make_site(region=region)), ask="0.01")
+    waiting = make_request(currency="EUR")
+    FxRate.objects.filter(currency="EUR").delete()
+    done = run()
+    assert (done.state, done.requests_open, done.offers_open) == (MarketRun.State.COMMITTED, 1, 1)
+    matched.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (matched.state, waiting.state) == (ComputeRequest.State.MATCHED, ComputeRequest.State.OPEN)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.actors import Viewer
 from accounts.models import AuditEvent, Scope
@@ -20,6 +21,7 @@ from marketplace.delivery.services import (
     fail_overdue,
     schedule_new,
     take_step,
+    take_steps,
 )
 from marketplace.delivery.tasks import fail_overdue as fail_overdue_task
 from marketplace.delivery.tasks import schedule as schedule_task
@@ -292,3 +294,21 @@ def test_what_nobody_ended_is_ended_by_the_exchange_with_its_window(
     ended = Delivery.objects.get()
     assert (ended.state, ended.active_until) == ("ended", END)
     assert ended.transitions.get(to_state="ended").report == {"by": "exchange"}
+
+
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_a_step_is_taken_in_our_time(delivery: Delivery, agent: Viewer, at: datetime) -> None:
+    """No zone could show the others."""
+    with pytest.raises(InvalidInput):
+        take_step(viewer=agent, delivery=delivery, step=Step("provisioning", at), now=START)
+    assert not DeliveryTransition.objects.exists()
+
+
+def test_nobody_locks_the_deliveries_of_another_site(cast: Cast, delivery: Delivery) -> None:
+    stranger = cast.viewer_of_token(cast.other_owner, Scope.AGENT)
+    with CaptureQueriesContext(connection) as queries:
+        (answer,) = take_steps(viewer=stranger, steps=[(delivery.pk, WHOLE_LIFE[0])], now=START)
+    assert getattr(answer, "status", 200) == 404
+    assert not any(
+        "FOR NO KEY UPDATE" in query["sql"] and f"({delivery.pk})" in query["sql"] for query in queries
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -255,3 +255,14 @@ def test_the_database_refuses_alternatives_that_no_run_could_clear(cast: Cast, f
     changes = {name: value() if callable(value) else value for name, value in facts.items()}
     with pytest.raises(IntegrityError), transaction.atomic():
         Alternative.objects.update(**changes)
+
+
+@pytest.mark.parametrize("field", ["earliest_start", "deadline"])
+@pytest.mark.parametrize(
+    "moment", [datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, 23, 30, tzinfo=UTC)]
+)
+def test_a_request_is_of_our_time(cast: Cast, now: datetime, field: str, moment: datetime) -> None:
+    """Neither arithmetic nor a page in another zone could hold the others."""
+    with pytest.raises(InvalidInput) as refusal:
+        enter(cast, now, alternative(**{field: moment}))
+    assert f"alternatives.0.{field}" in refusal.value.fields

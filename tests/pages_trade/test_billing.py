@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlencode
 
 import pytest
 from django.urls import reverse
@@ -149,3 +150,13 @@ def test_queries_do_not_grow_with_the_data(cast: Cast, now: datetime, name: str)
     few = queries_of(cast.buyer_finance, address(small))
     large = billed(cast, hours=9)
     assert queries_of(cast.buyer_finance, address(large)) == few
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:00"]
+)
+def test_a_filter_that_no_calendar_has_shows_everything(cast: Cast, now: datetime, moment: str) -> None:
+    scene = billed(cast)
+    for bound in ("since", "until"):
+        address = f"{reverse('billing:invoices')}?{urlencode({bound: moment})}"
+        assert scene.invoice.number in page(cast.buyer_finance, address)

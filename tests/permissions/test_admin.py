@@ -1,9 +1,11 @@
 """Django's admin belongs to the operators."""
 
+import pytest
 from django.test import Client
 
-from accounts.models import User
-from tests.cast import Cast
+from accounts.models import AuditEvent, User
+from marketplace.catalogue.models import FxRate
+from tests.cast import PASSWORD, Cast
 
 
 def test_operators_enter_the_admin(cast: Cast, client: Client) -> None:
@@ -24,3 +26,24 @@ def test_the_anonymous_sign_in_where_everybody_does(cast: Cast, client: Client) 
 
     assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next=")
     assert User.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_whoever_createsuperuser_made_enters_it(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("first@example.com", PASSWORD))
+
+    assert client.get("/admin/").status_code == 200
+
+
+def test_an_exchange_rate_is_entered_and_attributed_and_never_changed(cast: Cast, client: Client) -> None:
+    client.force_login(cast.operator)
+    rate = {"currency": "USD", "cny": "7.1", "source": "PBoC fixing"}
+    when = {"valid_from_0": "2026-03-02", "valid_from_1": "08:00:00"}
+
+    client.post("/admin/catalogue/fxrate/add/", rate | when)
+
+    entered = FxRate.objects.get(source="PBoC fixing")
+    event = AuditEvent.objects.get(action="fx_rate.entered", object_id=str(entered.pk))
+    assert event.user == cast.operator
+    assert client.post(f"/admin/catalogue/fxrate/{entered.pk}/change/", rate | when).status_code == 403
+    assert client.post(f"/admin/catalogue/fxrate/{entered.pk}/delete/", {"post": "yes"}).status_code == 403

@@ -181,3 +181,21 @@ def test_a_list_costs_the_same_whatever_its_length(
             assert len(found) == number + 1
     assert [offer["card_hours_sold"] for offer in found] == [8, 8, 8]
     assert Site.objects.count() == 3
+
+
+@pytest.mark.parametrize("field", ["model", "stack"])
+def test_a_name_that_is_no_text_is_refused(
+    cast: Cast, client: Client, fleet: Fleet, now: datetime, field: str
+) -> None:
+    client.force_login(cast.owner_trader)
+    body = {
+        "site": fleet.site_id,
+        "model": fleet.model.slug,
+        "cards": 8,
+        "node_size": 8,
+        "interconnect": "PCIe",
+        "installed_at": now.isoformat(),
+    }
+    assert post(client, "/api/v1/fleets", body).status_code == 201
+    answer = post(client, "/api/v1/fleets", body | {field: "h800\0"}, key="k2")
+    assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -299,3 +299,16 @@ def test_a_wrong_fleet_is_refused_with_the_name_of_the_field(
             now=now,
         )
     assert field in refusal.value.fields
+
+
+def test_supply_is_of_our_time(cast: Cast, fleet: Fleet, now: datetime) -> None:
+    """No page in another zone could show the others."""
+    last = datetime(9999, 12, 31, 23, tzinfo=UTC)
+    with pytest.raises(InvalidInput) as refusal:
+        create(cast, fleet, now, starts_at=last - HOUR, ends_at=last)
+    assert set(refusal.value.fields) == {"starts_at", "ends_at"}
+    facts = FleetInput(make_model(), 8, 8, "PCIe", datetime.min.replace(tzinfo=UTC))
+    viewer = cast.viewer_of(cast.owner_trader)
+    with pytest.raises(InvalidInput) as refusal:
+        services.create_fleet(viewer=viewer, site=fleet.site, fleet=facts, now=now)
+    assert set(refusal.value.fields) == {"installed_at"}

@@ -10,6 +10,7 @@ from django.test import RequestFactory, override_settings
 from django.urls import include, path
 from django.utils import timezone
 
+from accounts.actors import Capability, Viewer
 from marketplace.errors import DomainError
 from marketplace.web import context, views
 from marketplace.web.middleware import DomainErrorMiddleware, ReaderZoneMiddleware
@@ -56,6 +57,32 @@ def request_of(*, kind: str = "", role: str = "", url: str = "/", **cookies: str
 )
 def test_everybody_sees_the_rooms_that_are_theirs(kind: str, role: str, labels: list[str]) -> None:
     assert [str(item["label"]) for item in navigation(request_of(kind=kind, role=role))] == labels
+
+
+@pytest.mark.parametrize(
+    ("capability", "labels"),
+    [
+        (Capability.READ, ["Market"]),
+        (Capability.TRADE, ["Market", "Find compute"]),
+        (Capability.FINANCE, ["Market", "Usage", "Invoices"]),
+    ],
+)
+@pytest.mark.urls("marketplace.urls")
+def test_no_room_is_named_that_would_refuse(capability: Capability, labels: list[str]) -> None:
+    request = request_of(kind="buyer")
+    request.organisation.pk = 1  # type: ignore[attr-defined]
+    request.viewer = Viewer(None, {1: frozenset({Capability.READ, capability})})  # type: ignore[attr-defined]
+    shown = {str(item["label"]) for item in navigation(request)}
+
+    assert shown & {"Market", "Find compute", "Usage", "Invoices"} == set(labels)
+
+
+@pytest.mark.urls("marketplace.urls")
+def test_who_works_for_no_organisation_is_not_led_to_its_team() -> None:
+    shown = [context.account_links(request_of(kind=kind)) for kind in ("buyer", "")]
+
+    assert [bool(links["team"]) for links in shown] == [True, False]
+    assert [bool(links["tokens"]) for links in shown] == [True, False]
 
 
 def test_the_room_one_is_in_is_marked_and_badges_count() -> None:

@@ -14,6 +14,7 @@ from django.db.models import Prefetch
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer
+from marketplace.clock import is_of_our_time
 from marketplace.delivery.acceptance import check_acceptance
 from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
 from marketplace.errors import DomainError, InvalidInput
@@ -66,8 +67,14 @@ def take_steps(
     written nothing, so it is its own answer and the others stand.
     """
     asked = list(steps)
-    deliveries = lock([pk for pk, _ in asked])
+    deliveries = lock(_own(viewer, {pk for pk, _ in asked}))
     return [_answer(viewer, deliveries.get(pk), step, now) for pk, step in asked]
+
+
+def _own(viewer: Viewer, ids: set[int]) -> Iterable[int]:
+    """Those that the viewer delivers: nobody makes another site's deliveries wait."""
+    owners = viewer.organisations_with(Capability.DELIVER)
+    return Delivery.objects.filter(pk__in=ids, site__owner__in=owners).values_list("pk", flat=True)
 
 
 def lock(ids: Iterable[int]) -> dict[int, Delivery]:
@@ -179,6 +186,8 @@ def _check_report(step: Step) -> None:
 
 def _check_time(delivery: Delivery, step: Step, now: datetime) -> None:
     previous = next(reversed(_steps_of(delivery)), None)
+    if not is_of_our_time(step.at):
+        raise InvalidInput("The step lies outside of our time.", {"at": "Check the site's clock."})
     if step.at > now + settings.METER_SKEW_ALLOWED:
         raise InvalidInput(
             "The step lies in the future.", {"at": f"It is {now.isoformat()} on the market's clock."}

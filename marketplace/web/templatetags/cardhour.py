@@ -89,6 +89,12 @@ def state(code: str) -> State:
 
 
 @register.filter
+def unit_name(unit: str) -> str:
+    """The unit in the reader's language."""
+    return formats.unit_name(unit)
+
+
+@register.filter
 def level_name(level: str) -> str:
     """A utilisation level as readers call it."""
     return str(LEVEL_NAMES[level])
