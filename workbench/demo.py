@@ -33,7 +33,10 @@ WORKER_QUEUES = {
 FIRST_RUN_MIB, LATER_RUN_MIB = 2048, 256
 READY_WITHIN = 120.0
 # What `make demo-reset` deletes; the secret key and the test databases stay.
-OF_THE_DEMO = ("demo*", "postgres", "valkey", "clock.json", "celerybeat-schedule*", "log", "running.json")
+OF_THE_DEMO = (
+    *("demo*", "postgres", "valkey", "clock.json", "celerybeat-schedule*"),
+    *("log", "mail", "running.json"),
+)
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ def _announce(place: Place, seconds: float) -> None:
     _say(f"\nCardhour runs at {place.url} (ready after {seconds:.0f} s)\n")
     for line in logins_table(place.data / "demo-logins.json"):
         _say(f"  {line}")
-    _say("\nLogs are in .data/log. Ctrl-C stops everything, make demo continues where you stopped.")
+    _say("\nLogs are in .data/log, mail in .data/mail.")
+    _say("Ctrl-C stops everything, make demo continues where you stopped.")
 
 
 def logins_table(file: Path) -> list[str]:

@@ -16,6 +16,7 @@ BILLING = {"BILLING_PERIOD": "hours:1", "RATING_GRACE_MINUTES": "20", "BILLING_G
 def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:
     return {
         **BILLING,
+        "EMAIL_URL": f"file:///{data / 'mail'}",  # the parser takes the third slash away
         **os.environ,
         **_common(databases),
         **clock.environment(),

@@ -4,16 +4,16 @@ from billing.invoicing import api
 
 urlpatterns = [
     path("invoices", api.InvoiceList.as_view(), name="invoice-list"),
-    path("invoices/<str:number>", api.InvoiceDetail.as_view(), name="invoice-detail"),
+    path("invoices/<slug:number>", api.InvoiceDetail.as_view(), name="invoice-detail"),
     path(
-        "invoices/<str:number>/lines/<int:line>/charges",
+        "invoices/<slug:number>/lines/<int:line>/charges",
         api.InvoiceLineCharges.as_view(),
         name="invoice-line-charges",
     ),
     path("statements", api.StatementList.as_view(), name="statement-list"),
-    path("statements/<str:number>", api.StatementDetail.as_view(), name="statement-detail"),
+    path("statements/<slug:number>", api.StatementDetail.as_view(), name="statement-detail"),
     path(
-        "statements/<str:number>/lines/<int:line>/charges",
+        "statements/<slug:number>/lines/<int:line>/charges",
         api.StatementLineCharges.as_view(),
         name="statement-line-charges",
     ),

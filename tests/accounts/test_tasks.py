@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -27,3 +30,10 @@ def test_answers_are_forgotten_after_a_week(db: None) -> None:
 
     assert tasks.forget_answers() == 1
     assert IdempotencyRecord.objects.get().key == "young"
+
+
+def test_a_web_process_queues_where_the_workers_listen() -> None:
+    queues = "import django; django.setup(); from accounts.tasks import seal; print(seal.app.conf.broker_url)"
+    asked = subprocess.run([sys.executable, "-c", queues], capture_output=True, text=True, check=True)
+
+    assert asked.stdout.strip() == os.environ["REDIS_URL"]

@@ -238,3 +238,9 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_many(
 def test_a_query_that_the_database_cannot_take_is_refused(cast: Cast, query: str) -> None:
     answer = _get(cast.auditor, query)
     assert (answer.status_code, len(answer.json()["errors"])) == (422, 1)
+
+
+@pytest.mark.parametrize("kind", ["invoices", "statements"])
+def test_a_number_that_is_no_text_names_no_document(cast: Cast, kind: str) -> None:
+    assert _get(cast.auditor, f"{kind}/INV%00").status_code == 404
+    assert _get(cast.auditor, f"{kind}/INV%00/lines/1/charges").status_code == 404
