@@ -22,6 +22,7 @@ from marketplace.catalogue.data.tables import (
 )
 from marketplace.catalogue.latency import RegionPoint, round_trip_us
 from marketplace.catalogue.normalisation import Profile, profiles_for
+from marketplace.engine import SNAPSHOT_FORMAT
 from marketplace.engine.snapshot import (
     MICRO,
     Alternative,
@@ -49,7 +50,7 @@ def snapshot_of(market: Market, requests: Iterable[RequestSpec]) -> Snapshot:
     owners = {owner.slug: number for number, owner in enumerate(market.owners, start=1)}
     buyers = {buyer.slug: number for number, buyer in enumerate(market.buyers, start=1)}
     return Snapshot(
-        format=1,
+        format=SNAPSHOT_FORMAT,
         horizon_start=f"{market.start:%Y-%m-%dT%H:%M:%SZ}",
         slots=SLOTS,
         base_currency=BASE_CURRENCY,
@@ -76,6 +77,7 @@ def _model(accelerator: Accelerator, profiles: Iterable[Profile]) -> Model:
     return Model(
         slug=accelerator.slug,
         memory=int(accelerator.memory_gb * MIB_PER_GB),
+        power=accelerator.tdp_w,
         precisions=tuple(precision for precision, _ in accelerator.peaks),
         rates=tuple(Rate(p.workload, _micro(p.rate), _micro(p.lower)) for p in profiles),
     )
@@ -94,6 +96,7 @@ def _site(site: SiteSpec, number: int, owner: int, regions: Mapping[str, Region]
         renewable_share=_micro(site.renewable_share),
         carbon=int(regions[site.region].grid_gco2_per_kwh * 1000),
         verification=site.verification,
+        power_cap=(),
     )
 
 
@@ -147,7 +150,9 @@ def _alternative(spec: AlternativeSpec, position: int) -> Alternative:
         workload=spec.workload,
         models=spec.models,
         careful=spec.careful,
-        gang=spec.gang,
+        gangs=1 if spec.gang else 0,
+        divisible=False,
+        interruptible=False,
         precision=spec.precision,
         memory=None if spec.memory_gb is None else spec.memory_gb * MIB_PER_GB,
         earliest=spec.earliest_in_hours,

@@ -111,7 +111,7 @@ class Environment:
 
     def _sync(self) -> None:
         uv = str(self.tools / "bin" / "uv")
-        command = [uv, "sync", "--locked", "--all-groups", "--project", str(self.root)]
+        command = [uv, "sync", "--locked", "--group", "dev", "--project", str(self.root)]
         shown = sys.stderr.isatty()
         result = run(command if shown else [*command, "--quiet"], self._uv_environment(), shown=shown)
         if result.returncode == 0:

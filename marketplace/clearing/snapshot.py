@@ -124,6 +124,7 @@ def _model(model: AcceleratorModel) -> engine.Model:
     return engine.Model(
         slug=model.slug,
         memory=int(model.memory_gb * MEBIBYTES_A_GIGABYTE),
+        power=model.tdp_w,
         precisions=tuple(engine.Precision(name) for name in sorted(model.peak_tflops)),
         rates=tuple(
             engine.Rate(
@@ -158,6 +159,7 @@ def _site(site: Site, trips: tuple[engine.RoundTrip, ...]) -> engine.Site:
         renewable_share=micro(site.renewable_share, ROUND_FLOOR),
         carbon=int((carbon * 1000).to_integral_value(ROUND_CEILING)),
         verification=site.verification,
+        power_cap=(),
     )
 
 
@@ -251,7 +253,9 @@ def alternative_of(
         workload=engine.Workload(row.workload),
         models=tuple(sorted(models)),
         careful=row.careful,
-        gang=row.gang,
+        gangs=1 if row.gang else 0,
+        divisible=False,
+        interruptible=False,
         precision=engine.Precision(row.precision) if row.precision else None,
         memory=_optional(row.memory_gb, MEBIBYTES_A_GIGABYTE, ROUND_CEILING),
         earliest=earliest,

@@ -28,14 +28,14 @@ from marketplace.engine.book import Book, Fill
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
 from marketplace.engine.eligibility import Eligibility, Eligible
 from marketplace.engine.facts import Facts
-from marketplace.engine.result import OfferOutcome, Placement, Price, Result
+from marketplace.engine.result import Bound, OfferOutcome, Placement, Price, Result, Shadow
 from marketplace.engine.search import find
 from marketplace.engine.snapshot import MICRO, Request, Snapshot
 from marketplace.engine.validation import check
 from marketplace.engine.want import bases, wants
 
 ENGINE_VERSION = "merit-1"
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 
 
 def clear(snapshot: Snapshot) -> Result:
@@ -82,11 +82,15 @@ class _Run:
 
     def result(self) -> Result:
         explain = explanation.Explainer(self._book, self._eligibility)
+        surplus = self._surplus()
         return Result(
             format=RESULT_FORMAT,
             engine=ENGINE_VERSION,
             snapshot=self._digest,
-            surplus=self._surplus(),
+            surplus=surplus,
+            objective=surplus,
+            bound=self._bound(),
+            repriced=0,
             placements=self._placements(),
             prices=self._prices(),
             explanations=tuple(
@@ -124,9 +128,15 @@ class _Run:
         left = self._book.free.sum(axis=1)
         rows = (self._facts.row_of[offer.id] for offer in self._snapshot.offers)
         return tuple(
-            OfferOutcome(self._facts.offers[row].id, int(free[row]), int(free[row] - left[row]))
+            OfferOutcome(self._facts.offers[row].id, int(free[row]), int(free[row] - left[row]), None)
             for row in rows
         )
+
+    def _bound(self) -> Bound:
+        """At shadow prices of nought no request can gain more than all it is worth."""
+        best = (max(want.worth(want.amount) for want in wanted) for wanted in self._wanted.values())
+        offers = tuple(offer.id for offer in self._snapshot.offers)
+        return Bound(-(-sum(best) // MICRO), (Shadow(offers, (0,) * self._facts.slots),) if offers else ())
 
     def _surplus(self) -> int:
         """Limit value less ask cost of what is matched: micro-units of the base currency."""

@@ -14,9 +14,10 @@ from typing import TypeVar
 import msgspec
 
 from marketplace.engine.result import Result
-from marketplace.engine.snapshot import Alternative, Model, Request, Site, Snapshot
+from marketplace.engine.snapshot import Alternative, Budget, Choice, Model, Request, Site, Snapshot
 
 Kind = TypeVar("Kind")
+Group = TypeVar("Group", Budget, Choice)
 
 
 class CodecError(ValueError):
@@ -32,7 +33,15 @@ def canonical(snapshot: Snapshot) -> Snapshot:
         sites=tuple(sorted(map(_site, snapshot.sites), key=lambda row: row.id)),
         offers=tuple(sorted(snapshot.offers, key=lambda row: row.id)),
         requests=tuple(sorted(map(_request, snapshot.requests), key=lambda row: row.id)),
+        budgets=_groups(snapshot.budgets),
+        choices=_groups(snapshot.choices),
+        owner_caps=tuple(sorted(snapshot.owner_caps, key=lambda cap: (cap.buyer, cap.owner))),
     )
+
+
+def _groups(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    ordered = (replace(group, requests=tuple(sorted(group.requests))) for group in groups)
+    return tuple(sorted(ordered, key=lambda group: group.id))
 
 
 def _model(model: Model) -> Model:

@@ -39,6 +39,8 @@ class Explainer:
             binding=None if fill else self._binding(cases, remedy),
             funnels=tuple(able.funnel for able in eligible),
             remedy=remedy,
+            price=None,
+            foregone=0,
         )
 
     def _binding(self, cases: list[Case], remedy: Remedy | None) -> Constraint:

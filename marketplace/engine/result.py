@@ -24,6 +24,10 @@ class Constraint(StrEnum):
     WINDOW = "window"
     CAPACITY = "capacity"
     LIMIT = "limit"
+    BUDGET = "budget"
+    CHOICE = "choice"
+    OWNER_CAP = "owner_cap"
+    POWER = "power"
 
 
 class Outcome(StrEnum):
@@ -91,6 +95,11 @@ class Explanation:
     """Why a request got what it got. ``binding`` is the constraint that decided a no.
 
     It is the one that the remedy changes, where there is a remedy.
+
+    ``price`` is what a refused request would have had to pay per unit-hour at the clearing prices
+    (at the ask where nothing was sold), in micro-units of its currency rounded up, wherever that is
+    least; ``None`` where no offer could have served it. ``foregone`` is its gain at those prices, in
+    micro-units of the base currency: above 0 it was in the money and yet refused.
     """
 
     request: int
@@ -98,6 +107,16 @@ class Explanation:
     binding: Constraint | None
     funnels: tuple[Funnel, ...]
     remedy: Remedy | None
+    price: int | None
+    foregone: int
+
+
+@dataclass(frozen=True, slots=True)
+class LowerAsk:
+    """The highest flat ask, micro-units per card-hour, at which ``card_hours`` more would have sold."""
+
+    ask: int
+    card_hours: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +126,47 @@ class OfferOutcome:
     offer: int
     free: int
     sold: int
+    remedy: LowerAsk | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Shadow prices of a card-hour of these offers, one a slot of the horizon.
+
+    Micro-units of the base currency. Every offer is in exactly one of a bound's shadows.
+    """
+
+    offers: tuple[int, ...]
+    prices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """No placement whatever has an objective above ``value`` micro-units of the base currency.
+
+    Proven by weak duality from the shadow prices alone (see ``docs/engine.md``).
+    """
+
+    value: int
+    shadows: tuple[Shadow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one run. ``surplus`` is micro-units of the snapshot's base currency."""
+    """The outcome of one run, in micro-units of the snapshot's base currency.
+
+    ``surplus`` is what buyers declared less what owners asked. ``objective`` is the surplus less the
+    carbon price of what is placed; it is the same where there is no carbon price. ``repriced``
+    counts the orders that were given up because no uniform price could be found with them.
+    """
 
     format: int
     engine: str
     snapshot: str
     surplus: int
+    objective: int
+    bound: Bound
+    repriced: int
     placements: tuple[Placement, ...]
     prices: tuple[Price, ...]
     explanations: tuple[Explanation, ...]

@@ -6,7 +6,7 @@ Units, everywhere in this package:
 - normalised PFLOPS: micro-nP
 - slots: UTC hours counted from the start of the horizon; slot 0 is its first hour
 - shares: parts per million (ppm)
-- time on the wire: microseconds; bandwidth: Mbit/s; memory: MiB; carbon: mg CO2 per kWh
+- time on the wire: microseconds; bandwidth: Mbit/s; memory: MiB; carbon: mg CO2 per kWh; power: W
 
 Names (models, zones, places, stacks) are the catalogue's slugs.
 """
@@ -58,10 +58,11 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An accelerator model as of the snapshot's profile version."""
+    """An accelerator model as of the snapshot's profile version. ``power`` is what one card draws."""
 
     slug: str
     memory: int
+    power: int | None
     precisions: tuple[Precision, ...]
     rates: tuple[Rate, ...]
 
@@ -84,7 +85,11 @@ class RoundTrip:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A data centre. ``None`` is a fact nobody has stated: it satisfies no request that asks for it."""
+    """A data centre. ``None`` is a fact nobody has stated: it satisfies no request that asks for it.
+
+    ``power_cap`` is what the cards sold at this site may still draw together in each slot of the
+    horizon; empty where the site has no cap.
+    """
 
     id: int
     owner: int
@@ -96,6 +101,7 @@ class Site:
     renewable_share: int | None
     carbon: int | None
     verification: int
+    power_cap: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,14 @@ class Alternative:
 
     ``amount`` is cards, or micro-nP of ``workload``; ``limit`` is micro-units of the request's
     currency for one card (or one whole nP) for one hour. With ``careful`` a card counts at the
-    lower bound of its rate. ``gang`` asks for one site and one fabric.
+    lower bound of its rate.
+
+    How the cards come together:
+
+    - ``gangs`` is 0: ``amount`` over the same ``duration`` slots, from any offers;
+    - ``gangs`` is n > 0: over the same slots, in n equal parts, each on one site and one fabric;
+    - ``divisible``: ``amount * duration`` unit-hours in all, anywhere in the window, from any offers.
+      The work goes on without a pause once it has begun, unless it is ``interruptible``.
     """
 
     position: int
@@ -144,7 +157,9 @@ class Alternative:
     workload: Workload
     models: tuple[str, ...]
     careful: bool
-    gang: bool
+    gangs: int
+    divisible: bool
+    interruptible: bool
     precision: Precision | None
     memory: int | None
     earliest: int
@@ -158,6 +173,10 @@ class Alternative:
     carbon: int | None
     verification: int | None
     notice: int | None
+
+    @property
+    def gang(self) -> bool:
+        return self.gangs > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +196,40 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What these requests may pay together: at most ``amount`` micro-units of ``currency``."""
+
+    id: int
+    requests: tuple[int, ...]
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """At most ``most`` of these requests are matched."""
+
+    id: int
+    requests: tuple[int, ...]
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerCap:
+    """The card-hours that a buyer may still take from one owner."""
+
+    buyer: int
+    owner: int
+    card_hours: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One market at one moment. ``slots`` is the length of the horizon in hours."""
+    """One market at one moment. ``slots`` is the length of the horizon in hours.
+
+    ``carbon_price`` is what the operator counts a kilogram of CO2 at, in micro-units of the base
+    currency: it steers the choice of placements and nobody pays it.
+    """
 
     format: int
     horizon_start: str
@@ -189,3 +240,7 @@ class Snapshot:
     sites: tuple[Site, ...]
     offers: tuple[Offer, ...]
     requests: tuple[Request, ...]
+    budgets: tuple[Budget, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    owner_caps: tuple[OwnerCap, ...] = ()
+    carbon_price: int = 0

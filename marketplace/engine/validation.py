@@ -24,7 +24,7 @@ from marketplace.engine.snapshot import (
     Unit,
 )
 
-SNAPSHOT_FORMAT = 1
+SNAPSHOT_FORMAT = 2
 
 MAX_ID = 2**63 - 1
 MAX_SLOTS = 8_784

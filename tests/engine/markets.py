@@ -8,6 +8,7 @@ from typing import Any
 
 from marketplace.engine import (
     MICRO,
+    SNAPSHOT_FORMAT,
     Alternative,
     Currency,
     LatencyLimit,
@@ -29,12 +30,14 @@ DOLLAR = Currency("USD", 7_200_000)
 ASCEND = Model(
     slug="ascend-910b",
     memory=65_536,
+    power=310,
     precisions=(Precision.BF16, Precision.FP16),
     rates=(Rate(Workload.TRAINING, 800_000, 600_000),),
 )
 HOPPER = Model(
     slug="h800",
     memory=81_920,
+    power=700,
     precisions=(Precision.BF16, Precision.FP8),
     rates=(Rate(Workload.TRAINING, 2_000_000, 1_800_000),),
 )
@@ -56,6 +59,7 @@ def site(identity: int = 1, **facts: Any) -> Site:
         "renewable_share": 500_000,
         "carbon": 400_000,
         "verification": 2,
+        "power_cap": (),
     }
     return Site(id=identity, **{**defaults, **facts})
 
@@ -87,7 +91,9 @@ def alternative(position: int = 0, *, limit: float = 20, **requirement: Any) -> 
         "workload": Workload.TRAINING,
         "models": (),
         "careful": False,
-        "gang": True,
+        "gangs": 1,
+        "divisible": False,
+        "interruptible": False,
         "precision": None,
         "memory": None,
         "earliest": 0,
@@ -132,7 +138,7 @@ def market(
     **changes: Any,
 ) -> Snapshot:
     snapshot = Snapshot(
-        format=1,
+        format=SNAPSHOT_FORMAT,
         horizon_start="2026-03-01T00:00:00+00:00",
         slots=slots,
         base_currency="CNY",
@@ -187,7 +193,7 @@ def national(seed: int, *, offers: int = 600, requests: int = 3000, slots: int =
     models = tuple(_random_model(dice, index) for index in range(8))
     sites = tuple(_random_site(dice, index) for index in range(1, 121))
     return Snapshot(
-        format=1,
+        format=SNAPSHOT_FORMAT,
         horizon_start="2026-03-01T00:00:00+00:00",
         slots=slots,
         base_currency="CNY",
@@ -206,7 +212,7 @@ def _random_model(dice: random.Random, index: int) -> Model:
             point = dice.randint(200_000, 2_500_000)
             rates.append(Rate(workload, point, point * dice.randint(70, 100) // 100))
     precisions = tuple(dice.sample(list(Precision), dice.randint(3, 6)))
-    return Model(f"model-{index}", dice.choice([32_768, 65_536, 81_920, 98_304]), precisions, tuple(rates))
+    return Model(f"model-{index}", dice.choice([32_768, 65_536, 81_920, 98_304]), 500, precisions, tuple(rates))
 
 
 def _random_site(dice: random.Random, identity: int) -> Site:
@@ -223,6 +229,7 @@ def _random_site(dice: random.Random, identity: int) -> Site:
         renewable_share=dice.choice([None, *range(0, MICRO, 100_000)]),
         carbon=dice.choice([None, *range(50_000, 800_000, 50_000)]),
         verification=dice.randint(0, 3),
+        power_cap=(),
     )
 
 
@@ -278,7 +285,9 @@ def _random_alternative(
         workload=dice.choice(list(Workload)),
         models=tuple(m.slug for m in dice.sample(models, 2)) if dice.random() < 0.2 else (),
         careful=dice.random() < 0.3,
-        gang=dice.random() < 0.5,
+        gangs=int(dice.random() < 0.5),
+        divisible=False,
+        interruptible=False,
         precision=sometimes(0.4, dice.choice(list(Precision))),
         memory=sometimes(0.3, 65_536),
         earliest=earliest,

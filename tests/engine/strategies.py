@@ -48,10 +48,10 @@ def snapshots(
         slots=slots,
         models=(
             Model(
-                "fast", 80, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)
+                "fast", 80, 700, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)
             ),
-            Model("slow", 40, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
-            Model("unmeasured", 80, (Precision.BF16,), ()),
+            Model("slow", 40, 300, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
+            Model("unmeasured", 80, None, (Precision.BF16,), ()),
         ),
         currencies=(
             Currency("CNY", MICRO),
@@ -73,6 +73,7 @@ def _sites(draw: st.DrawFn, identity: int) -> Site:
         renewable_share=draw(st.sampled_from([None, 0, 500_000])),
         carbon=draw(st.sampled_from([None, 0, 100])),
         verification=draw(st.integers(0, 2)),
+        power_cap=(),
     )
 
 
@@ -129,7 +130,9 @@ def _alternatives(draw: st.DrawFn, position: int, slots: int, gangs_only: bool) 
         workload=draw(st.sampled_from([Workload.TRAINING] * 12 + [Workload.VISION])),
         models=rarely(("fast", "unmeasured"), nothing=()),
         careful=draw(st.booleans()),
-        gang=gangs_only or draw(st.booleans()),
+        gangs=int(gangs_only or draw(st.booleans())),
+        divisible=False,
+        interruptible=False,
         precision=rarely(Precision.FP8),
         memory=rarely(80),
         earliest=earliest,
@@ -179,7 +182,7 @@ def crowds(draw: st.DrawFn, *, gangs_only: bool = False, partial: bool = True) -
                 alternatives=(
                     alternative(
                         amount=draw(st.integers(1, 5)),
-                        gang=gangs_only or draw(st.sampled_from([False, False, True])),
+                        gangs=int(gangs_only or draw(st.sampled_from([False, False, True]))),
                         duration=duration,
                         earliest=draw(st.integers(0, slots - duration)),
                         deadline=slots,

@@ -51,7 +51,7 @@ def test_offers_of_several_currencies_compete_at_what_they_cost() -> None:
 def test_one_zone_with_two_currencies_has_two_prices() -> None:
     snapshot = market(
         [offer(1, cards=4, ask=10), offer(2, cards=4, ask=2, site=2)],
-        [request(gang=False, limit=15)],
+        [request(gangs=0, limit=15)],
         sites=[site(1), site(2, currency="USD")],
     )
     result = clear(snapshot)
@@ -69,7 +69,7 @@ def test_every_part_of_a_split_is_within_the_limit_at_its_own_exchange_rate(
     """1.50 dollars are 10.80 yuan. That the mean of 10 and 10.80 is less does not help."""
     snapshot = market(
         [offer(1, cards=4, ask=10), offer(2, cards=4, ask=1.5, site=2)],
-        [request(gang=False, limit=limit)],
+        [request(gangs=0, limit=limit)],
         sites=[site(1), site(2, currency="USD", zone="us")],
     )
     assert bool(clear(snapshot).placements) is matched
@@ -84,7 +84,7 @@ def test_figures_at_the_bounds_do_not_overflow() -> None:
         ],
         [
             request(1, amount=10**6, limit=1, duration=24, currency="HUGE"),
-            request(2, amount=10**6, limit=1, duration=24, currency="HUGE", gang=False),
+            request(2, amount=10**6, limit=1, duration=24, currency="HUGE", gangs=0),
         ],
         sites=[site(currency="HUGE")],
         currencies=(YUAN, DOLLAR, huge),
@@ -98,7 +98,7 @@ def test_figures_at_the_bounds_do_not_overflow() -> None:
 def test_large_yuan_figures_do_not_overflow() -> None:
     snapshot = market(
         [offer(n, free=(10**6,) * 24, asks=(10**12 - n,) * 24) for n in (1, 2, 3)],
-        [request(n, amount=10**6, limit=10**6, duration=24, gang=n == 1) for n in (1, 2, 3)],
+        [request(n, amount=10**6, limit=10**6, duration=24, gangs=int(n == 1)) for n in (1, 2, 3)],
     )
     result = clear(snapshot)
     verify(snapshot, result)

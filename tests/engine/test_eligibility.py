@@ -120,7 +120,7 @@ def test_capacity_counts_whole_lots_in_every_hour_of_a_run() -> None:
 
 
 def test_a_split_needs_only_one_lot_of_each_offer() -> None:
-    snapshot = market([offer(1, cards=2), offer(2, cards=2, lot=4), offer(3, cards=6)], [request(gang=False)])
+    snapshot = market([offer(1, cards=2), offer(2, cards=2, lot=4), offer(3, cards=6)], [request(gangs=0)])
     assert funnel(snapshot).removed == ((Constraint.CAPACITY, 1),)
 
 

@@ -87,13 +87,13 @@ def test_the_limit_of_normalised_work_is_per_np_hour() -> None:
 def test_the_limit_of_a_part_is_that_of_the_least_part() -> None:
     """Four cards at 10 are enough; the other four would cost 15."""
     offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=15)]
-    explanation = explained(market(offers, [request(gang=False, limit=9, least=500_000)]))
+    explanation = explained(market(offers, [request(gangs=0, limit=9, least=500_000)]))
     assert explanation.remedy == Remedy(0, Constraint.LIMIT, money(10))
 
 
 def test_the_limit_of_a_split_covers_the_price_it_would_raise() -> None:
     offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=15)]
-    explanation = explained(market(offers, [request(gang=False, limit=9)]))
+    explanation = explained(market(offers, [request(gangs=0, limit=9)]))
     assert explanation.remedy == Remedy(0, Constraint.LIMIT, money(15))
 
 

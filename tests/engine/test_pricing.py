@@ -93,7 +93,7 @@ def _holder_of_two_products(*others: Request, dearer: float) -> Snapshot:
     """The first buyer has one card of each of two models at 10, for up to 11 each: it can bear two
     more in all. Its rates are known and low, so it comes first. The other cards cost ``dearer``."""
     slow = (Rate(Workload.TRAINING, 100_000, 100_000),)
-    first = request(1, amount=2, gang=False, duration=1, limit=11)
+    first = request(1, amount=2, gangs=0, duration=1, limit=11)
     terms: dict[str, Any] = {"cards": 1, "hours": 1}
     return market(
         [
@@ -110,7 +110,7 @@ def _holder_of_two_products(*others: Request, dearer: float) -> Snapshot:
 @pytest.mark.parametrize("gang", [True, False])
 def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) -> None:
     """The second buyer's 12 uses up what the first can bear; the third may not raise the other."""
-    later: dict[str, Any] = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gang": gang}
+    later: dict[str, Any] = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gangs": int(gang)}
     snapshot = _holder_of_two_products(
         request(2, models=("h800",), limit=15, **later),
         request(3, models=("ascend-910b",), limit=14, **later),
@@ -124,7 +124,7 @@ def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) 
 @pytest.mark.parametrize(("dearer", "sold"), [(11, True), (11.5, False)])
 def test_a_buyer_of_two_products_bears_rises_in_both_at_once(dearer: float, sold: bool) -> None:
     """One more in each product is two in all; one and a half in each is three."""
-    second = request(2, amount=2, duration=1, workload=Workload.VISION, gang=False, limit=dearer, least=MICRO)
+    second = request(2, amount=2, duration=1, workload=Workload.VISION, gangs=0, limit=dearer, least=MICRO)
     snapshot = _holder_of_two_products(second, dearer=dearer)
     result = clear(snapshot)
     verify(snapshot, result)

@@ -33,8 +33,8 @@ def test_the_rest_of_a_lot_is_paid_out_of_the_limit_for_what_was_asked(
 
 def test_a_gang_needs_one_offer_with_all_cards() -> None:
     offers = [offer(1, cards=4), offer(2, cards=4)]
-    assert sold(market(offers, [request(amount=8, gang=True)])) == {}
-    assert sold(market(offers, [request(amount=8, gang=False)])) == {1: 4, 2: 4}
+    assert sold(market(offers, [request(amount=8, gangs=1)])) == {}
+    assert sold(market(offers, [request(amount=8, gangs=0)])) == {1: 4, 2: 4}
 
 
 def test_a_gang_passes_by_a_cheaper_offer_that_is_too_small() -> None:
@@ -44,19 +44,19 @@ def test_a_gang_passes_by_a_cheaper_offer_that_is_too_small() -> None:
 
 def test_a_split_is_filled_from_the_cheapest_upwards() -> None:
     offers = [offer(1, cards=8, ask=12), offer(2, cards=5, ask=10), offer(3, cards=2, ask=11)]
-    assert sold(market(offers, [request(amount=8, gang=False)])) == {1: 1, 2: 5, 3: 2}
+    assert sold(market(offers, [request(amount=8, gangs=0)])) == {1: 1, 2: 5, 3: 2}
 
 
 def test_all_cards_of_a_split_pay_the_dearest_ask_among_them() -> None:
     """Four at 10 and four at 12 are 96 an hour: within eight at 12, but not at 11.99."""
     offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=12)]
-    assert sold(market(offers, [request(amount=8, gang=False, limit=12)])) == {1: 4, 2: 4}
-    assert sold(market(offers, [request(amount=8, gang=False, limit=11.99)])) == {}
+    assert sold(market(offers, [request(amount=8, gangs=0, limit=12)])) == {1: 4, 2: 4}
+    assert sold(market(offers, [request(amount=8, gangs=0, limit=11.99)])) == {}
 
 
 def test_a_split_over_two_products_pays_each_its_own_price() -> None:
     offers = [offer(1, cards=4, ask=10), offer(2, cards=4, ask=12, model="h800")]
-    result = clear(market(offers, [request(amount=8, gang=False, limit=12)]))
+    result = clear(market(offers, [request(amount=8, gangs=0, limit=12)]))
     assert {(row.model, row.price) for row in result.prices} == {
         ("ascend-910b", money(10)),
         ("h800", money(12)),
@@ -67,14 +67,14 @@ def test_the_parts_of_a_split_run_in_the_same_slots() -> None:
     """Each offer has its own cheap hours; the parts meet where both are free."""
     early = offer(1, cards=4, hours=10)
     late = offer(2, cards=4, hours=18, first_slot=6)
-    result = clear(market([early, late], [request(amount=8, gang=False, duration=4)]))
+    result = clear(market([early, late], [request(amount=8, gangs=0, duration=4)]))
     assert {each.first_slot for each in result.placements} == {6}
 
 
 def test_a_split_gives_back_lots_that_a_bigger_lot_made_idle() -> None:
     """Two single cards at 10, then a lot of eight at 11: the lot alone is enough for five."""
     offers = [offer(1, cards=2, ask=10), offer(2, cards=8, ask=11, lot=8)]
-    assert sold(market(offers, [request(amount=5, gang=False, limit=30)])) == {2: 8}
+    assert sold(market(offers, [request(amount=5, gangs=0, limit=30)])) == {2: 8}
 
 
 def _day_and_night(hours: int) -> list[Offer]:
@@ -90,19 +90,19 @@ def _day_and_night(hours: int) -> list[Offer]:
 def test_one_dearer_offer_may_cost_less_than_two_that_raise_each_others_price() -> None:
     """Two hours of eight cards: 160 from the two offers, 112 from the one at 7."""
     offers = [*_day_and_night(2), offer(3, hours=2, ask=7)]
-    assert sold(market(offers, [request(gang=False, duration=2, limit=30)])) == {3: 8}
+    assert sold(market(offers, [request(gangs=0, duration=2, limit=30)])) == {3: 8}
 
 
 def test_another_product_may_cost_less_than_more_of_the_same() -> None:
     """At 8 a card-hour the two offers together are too dear, but one of them goes with H800 at 7."""
     offers = [*_day_and_night(2), offer(3, cards=4, hours=2, ask=7, model="h800")]
-    result = sold(market(offers, [request(gang=False, duration=2, limit=8)]))
+    result = sold(market(offers, [request(gangs=0, duration=2, limit=8)]))
     assert result in ({1: 4, 3: 4}, {2: 4, 3: 4})
 
 
 def test_one_offer_is_found_behind_many_hours_in_which_a_mix_only_looks_cheap() -> None:
     offers = [*_day_and_night(60), offer(3, first_slot=58, hours=2, ask=7.9)]
-    snapshot = market(offers, [request(gang=False, duration=2, limit=8, deadline=60)], slots=60)
+    snapshot = market(offers, [request(gangs=0, duration=2, limit=8, deadline=60)], slots=60)
     assert sold(snapshot) == {3: 8}
 
 
@@ -126,7 +126,7 @@ def test_a_fuller_fill_goes_before_a_cheaper_one() -> None:
 def test_a_split_is_cut_where_it_would_leave_the_limit() -> None:
     """The fifth card would raise the price of all to 19, over the limit of 15."""
     offers = [offer(1, cards=4, ask=10), offer(2, cards=8, ask=19)]
-    assert sold(market(offers, [request(amount=8, gang=False, limit=15, least=500_000)])) == {1: 4}
+    assert sold(market(offers, [request(amount=8, gangs=0, limit=15, least=500_000)])) == {1: 4}
 
 
 def test_normalised_work_becomes_cards_at_the_point_rate() -> None:
@@ -153,7 +153,7 @@ def test_the_limit_of_normalised_work_is_per_unit_asked_for(limit: float, matche
 def test_cheap_cards_may_be_dear_work() -> None:
     """910B at 10 is 12.5 per nP; H800 at 20 is 10 per nP and is taken."""
     offers = [offer(1, cards=40, ask=10), offer(2, cards=40, ask=20, model="h800")]
-    asked = request(unit=Unit.NP, amount=8_000_000, limit=30, gang=False)
+    asked = request(unit=Unit.NP, amount=8_000_000, limit=30, gangs=0)
     assert sold(market(offers, [asked])) == {2: 4}
 
 
@@ -185,7 +185,7 @@ def test_a_split_crosses_sites_and_zones() -> None:
     offers = [offer(1, cards=4), offer(2, cards=4, site=2)]
     snapshot = market(
         offers,
-        [request(amount=8, gang=False, least=MICRO)],
+        [request(amount=8, gangs=0, least=MICRO)],
         sites=[site(1), site(2, zone="cn-east")],
     )
     assert sold(snapshot) == {1: 4, 2: 4}

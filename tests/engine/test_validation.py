@@ -165,7 +165,7 @@ def test_every_field_of_a_row_is_looked_at() -> None:
         Model: {"slug"},
         Site: {"id", "owner"},
         Offer: {"id", "fabric", "stack", "entered"},
-        Alternative: {"position", "unit", "workload", "careful", "gang", "precision"},
+        Alternative: {"position", "unit", "workload", "careful", "gangs", "divisible", "interruptible", "precision"},
     }
     singular = {"precisions": "precision", "rates": "rate", "round_trips": "round trip"}
     for kind, exempt in free_text_or_order.items():

@@ -42,7 +42,7 @@ def good() -> Snapshot:
         ],
         [
             request(1, alternative(0, models=("h800",)), alternative(1, limit=1, models=("h800",))),
-            request(2, amount=8, gang=False, jurisdictions=("cn",), models=("ascend-910b",)),
+            request(2, amount=8, gangs=0, jurisdictions=("cn",), models=("ascend-910b",)),
             request(3, amount=4, least=500_000, jurisdictions=("sg",), limit=15),
             request(4, amount=9, limit=1),
         ],
@@ -208,8 +208,8 @@ def test_two_alternatives_at_once_are_refused() -> None:
 
 
 def test_a_gang_on_two_offers_is_refused() -> None:
-    split = market([offer(1, cards=4), offer(2, cards=4)], [request(gang=False)])
-    gang = market([offer(1, cards=4), offer(2, cards=4)], [request(gang=True)])
+    split = market([offer(1, cards=4), offer(2, cards=4)], [request(gangs=0)])
+    gang = market([offer(1, cards=4), offer(2, cards=4)], [request(gangs=1)])
     result = replace(clear(split), snapshot=digest(snapshot_bytes(gang)))
     assert _broken(gang, result) == {Rule.GANG}
 

@@ -20,7 +20,7 @@ from marketplace.engine.snapshot import Request
 from marketplace.engine.verification.market import Market, by_request
 from marketplace.engine.verification.rules import Broken, Rule
 
-RESULT_FORMAT = 1
+RESULT_FORMAT = 2
 ORDER = list(Constraint)
 
 
