@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 import pgtrigger
@@ -11,7 +12,17 @@ from django.db.models.functions import Now
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.engine import snapshot as engine
+
+HIGHEST_CARBON_PRICE = Decimal(100_000)
+
+# One of these bounds more, and a single row could be too large for the engine's integers and stop every
+# run. They leave room: a currency may double its worth. See tests/clearing/test_bounds.py.
+CHEAPEST_CURRENCY, DEAREST_CURRENCY = Decimal(1), Decimal(15)
+HIGHEST_RATE = Decimal(1000)
+HIGHEST_POWER_W = 20_000
+HIGHEST_GRID_CARBON = Decimal(10_000)
 
 
 class CurrencyCode(models.TextChoices):
@@ -81,6 +92,14 @@ class Region(BilingualName):
     grid_carbon_source = models.TextField()
     confidence = models.CharField(max_length=20)
 
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(grid_carbon__gte=0, grid_carbon__lte=HIGHEST_GRID_CARBON),
+                name="region_grid_carbon",
+            ),
+        ]
+
 
 class SoftwareStack(models.Model):
     slug = models.SlugField(unique=True)
@@ -109,6 +128,23 @@ class AcceleratorModel(models.Model):
 
     class Meta:
         ordering: ClassVar = ["vendor", "name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(memory_gb__isnull=True) | Q(memory_gb__gt=0), name="model_memory_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(tdp_w__isnull=True) | Q(tdp_w__lte=HIGHEST_POWER_W), name="model_power_at_most"
+            ),
+        ]
+        triggers: ClassVar = [
+            # A model without memory is not traded, one without power not under a cap; and orders name both.
+            pgtrigger.Protect(
+                name="keeps_its_figures",
+                operation=pgtrigger.UpdateOf("memory_gb", "tdp_w"),  # type: ignore[no-untyped-call]
+                condition=pgtrigger.Q(old__memory_gb__isnull=False, new__memory_gb__isnull=True)
+                | pgtrigger.Q(old__tdp_w__isnull=False, new__tdp_w__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.vendor} {self.name}"
@@ -123,6 +159,7 @@ class ProfileVersion(models.Model):
 
     class Meta:
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -154,8 +191,10 @@ class PerformanceProfile(models.Model):
                 condition=Q(lower__gt=0) & Q(lower__lte=F("rate")) & Q(rate__lte=F("upper")),
                 name="profile_band_holds_the_rate",
             ),
+            models.CheckConstraint(condition=Q(rate__lte=HIGHEST_RATE), name="profile_rate_at_most"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -174,8 +213,43 @@ class FxRate(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["currency", "valid_from"], name="fx_rate_once"),
-            models.CheckConstraint(condition=Q(cny__gt=0), name="fx_rate_positive"),
+            models.CheckConstraint(
+                condition=Q(currency="CNY", cny=1)
+                | Q(~Q(currency="CNY"), cny__gte=CHEAPEST_CURRENCY, cny__lte=DEAREST_CURRENCY),
+                name="fx_rate_range",
+                violation_error_message=_(
+                    "One unit of a currency is worth 1 to 15 yuan here, and a yuan is worth 1. "
+                    "Is the rate the right way round?"
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"1 {self.currency} = {self.cny} CNY"
+
+
+class CarbonPrice(models.Model):
+    """What the operator counts a tonne of CO₂e at, from a moment on. Prices are added, never changed.
+
+    It steers which placements a run prefers and nobody pays it. Without a row it is 0.
+    """
+
+    currency = models.CharField(max_length=3, choices=CurrencyCode, help_text="the market's base currency")
+    per_tonne = models.DecimalField(max_digits=12, decimal_places=2, help_text="for a tonne of CO₂e")
+    valid_from = models.DateTimeField()
+    source = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["valid_from"], name="carbon_price_once"),
+            models.CheckConstraint(
+                condition=Q(per_tonne__gte=0, per_tonne__lte=HIGHEST_CARBON_PRICE), name="carbon_price_range"
+            ),
+        ]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.per_tonne} {self.currency}/t CO₂e"

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from marketplace.catalogue.latency import RegionPoint, round_trip_us
 from marketplace.catalogue.models import (
     AcceleratorModel,
+    CarbonPrice,
     FxRate,
     PerformanceProfile,
     ProfileVersion,
@@ -78,6 +79,18 @@ def fx_table(*, at: datetime) -> Mapping[str, Decimal]:
     if not table:
         raise FactMissing(f"No exchange rate is valid at {at:%F %T} UTC. Enter the rates in the admin.")
     return table
+
+
+def currencies_with_rate(*, at: datetime) -> frozenset[str]:
+    """The currencies in which an order can be cleared: those with an exchange rate valid at a moment."""
+    return frozenset(FxRate.objects.filter(valid_from__lte=at).values_list("currency", flat=True))
+
+
+def carbon_price(currency: str, *, at: datetime) -> Decimal:
+    """What a tonne of CO₂e counts at a moment, in a currency; 0 where the operator has set no price."""
+    prices = CarbonPrice.objects.filter(currency=currency, valid_from__lte=at).order_by("-valid_from")
+    newest = prices.first()
+    return newest.per_tonne if newest is not None else Decimal(0)
 
 
 def round_trips() -> Mapping[tuple[int, int], int]:

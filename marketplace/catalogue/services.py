@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts import audit
@@ -12,6 +13,7 @@ from accounts.actors import Actor
 from marketplace.catalogue.data import tables
 from marketplace.catalogue.models import (
     AcceleratorModel,
+    CarbonPrice,
     FxRate,
     PerformanceProfile,
     ProfileVersion,
@@ -161,3 +163,17 @@ def enter_fx_rate(row: FxRate, *, actor: Actor, now: datetime) -> None:
         now=now,
         data={"currency": row.currency, "cny": str(row.cny), "source": row.source},
     )
+
+
+@transaction.atomic
+def enter_carbon_price(row: CarbonPrice, *, actor: Actor, now: datetime) -> None:
+    """Add a carbon price in the market's base currency; what is entered stays, a newer one replaces it."""
+    row.currency = settings.MARKET_BASE_CURRENCY
+    row.save(force_insert=True)
+    data = {
+        "per_tonne": str(row.per_tonne),
+        "currency": row.currency,
+        "valid_from": row.valid_from.isoformat(),
+        "source": row.source,
+    }
+    audit.record(actor=actor, action="carbon_price.entered", target=row, now=now, data=data)

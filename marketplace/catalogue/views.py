@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
 from marketplace.catalogue import wording
+from marketplace.catalogue.accuracy import accuracy_of
 from marketplace.catalogue.models import AcceleratorModel, PerformanceProfile, Precision, WorkloadClass
 from marketplace.catalogue.selectors import FactMissing, models_with_profiles, profiles_in_force, profiles_of
 
@@ -39,6 +40,7 @@ def models(request: PageRequest) -> HttpResponse:
         "workloads": WorkloadClass,
         "ticked": ticked,
         "most_compared": MOST_COMPARED,
+        "accuracy": accuracy_of(version),
         "compared": _comparison([model for model in found if model.slug in ticked]),
     }
     return render(request, "catalogue/models.html", context)
@@ -84,6 +86,7 @@ def _profile(profile: PerformanceProfile) -> dict[str, Any]:
         "summary": wording.evidence_summary(profile),
         "groups": wording.evidence_groups(profile),
         "estimate": wording.estimate_facts(profile),
+        "factors": wording.estimate_factors(profile),
     }
 
 

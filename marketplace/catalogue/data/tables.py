@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from marketplace.catalogue.data.rounds import BRIDGE_MODEL, Submission, compare
 from marketplace.engine.snapshot import Precision
 
 FOLDER = Path(__file__).parent
+TRAINING, INFERENCE = "MLPerf Training", "MLPerf Inference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,8 @@ class BenchmarkResult:
     """Throughput per card relative to the reference card, as published or derived from one round.
 
     ``basis`` says how the reference result was chosen: the same number of cards, a near number, or
-    through the H200 where the round has no H100. Inference results have no basis: they are
-    already per card.
+    through the H200 where the round has no H100. An inference result compared within its round has
+    no basis: it is per card already.
     """
 
     suite: str
@@ -104,6 +106,33 @@ class BenchmarkResult:
     basis: str
     availability: str
     relative: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """One number of the calibration. ``workload`` is empty where it is the same in all classes."""
+
+    kind: str
+    name: str
+    workload: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOutFigure:
+    """How well a method did in a class on results that were hidden from it.
+
+    Errors are shares of the truth; ``above_lower`` is the share of results that were not below the lower
+    bound, ``None`` for a method that states none.
+    """
+
+    workload: str
+    method: str
+    held_out: str
+    results: int
+    median_error: Decimal
+    mean_error: Decimal
+    above_lower: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +148,18 @@ class FxAssumption:
 class Source:
     key: str
     citation: str
+
+
+def load_calibration() -> tuple[Coefficient, ...]:
+    return tuple(
+        Coefficient(row["kind"], row["name"], row["workload"], Decimal(row["value"]))
+        for row in _rows("calibration.csv")
+    )
+
+
+def load_validation() -> tuple[HoldOutFigure, ...]:
+    """What ``manage.py validate_normalisation`` found and a test finds again."""
+    return tuple(_figure(row) for row in _rows("validation.csv"))
 
 
 def load_stacks() -> tuple[Stack, ...]:
@@ -148,11 +189,24 @@ def load_regions() -> tuple[Region, ...]:
 
 
 def load_training() -> tuple[BenchmarkResult, ...]:
-    return tuple(_result("MLPerf Training", row) for row in _rows("benchmarks_training.csv"))
+    return tuple(_result(TRAINING, row) for row in _rows("benchmarks_training.csv"))
 
 
 def load_inference() -> tuple[BenchmarkResult, ...]:
-    return tuple(_result("MLPerf Inference", row) for row in _rows("benchmarks_inference.csv"))
+    """The round that was extracted whole, and what was transcribed of others."""
+    extracted = tuple(_result(INFERENCE, row) for row in _rows("benchmarks_inference.csv"))
+    bridge = {(r.benchmark, r.scenario): r.relative for r in extracted if r.model == BRIDGE_MODEL}
+    transcribed = (_compared(*found) for found in compare(load_submissions(), bridge))
+    return (*extracted, *transcribed)
+
+
+def load_submissions() -> tuple[Submission, ...]:
+    return tuple(_submission(row) for row in _rows("benchmarks_inference_rounds.csv"))
+
+
+def load_architectures() -> dict[str, str]:
+    """The vendor's name for the generation of each model, by the model's slug."""
+    return {row["slug"]: row["architecture"] for row in _rows("architectures.csv")}
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
@@ -232,4 +286,44 @@ def _result(suite: str, row: dict[str, str]) -> BenchmarkResult:
         basis=row.get("basis", ""),
         availability=row["availability"],
         relative=Decimal(row["relative"]),
+    )
+
+
+def _figure(row: dict[str, str]) -> HoldOutFigure:
+    return HoldOutFigure(
+        workload=row["workload"],
+        method=row["method"],
+        held_out=row["held_out"],
+        results=int(row["results"]),
+        median_error=Decimal(row["median_error"]),
+        mean_error=Decimal(row["mean_error"]),
+        above_lower=_decimal(row["above_lower"]),
+    )
+
+
+def _submission(row: dict[str, str]) -> Submission:
+    return Submission(
+        benchmark=row["benchmark"],
+        round=row["round"],
+        scenario=row["scenario"],
+        model=row["model"],
+        cards=int(row["cards"]),
+        availability=row["availability"],
+        throughput=Decimal(row["throughput"]),
+        submitter=row["submitter"],
+        system=row["system"],
+    )
+
+
+def _compared(submission: Submission, basis: str, relative: Decimal) -> BenchmarkResult:
+    return BenchmarkResult(
+        suite=INFERENCE,
+        benchmark=submission.benchmark,
+        round=submission.round,
+        scenario=submission.scenario,
+        model=submission.model,
+        cards=str(submission.cards),
+        basis=basis,
+        availability=submission.availability,
+        relative=relative,
     )

@@ -4,6 +4,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import pgtrigger.compiler
 import pgtrigger.migrations
+from decimal import Decimal
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -100,8 +102,25 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(max_length=200)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('currency', 'valid_from'), name='fx_rate_once'), models.CheckConstraint(condition=models.Q(('cny__gt', 0)), name='fx_rate_positive')],
+                'constraints': [models.UniqueConstraint(fields=('currency', 'valid_from'), name='fx_rate_once')],
             },
+        ),
+        migrations.CreateModel(
+            name='CarbonPrice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(choices=[('CNY', 'Chinese yuan'), ('USD', 'US dollar'), ('EUR', 'Euro')], help_text="the market's base currency", max_length=3)),
+                ('per_tonne', models.DecimalField(decimal_places=2, help_text='for a tonne of CO₂e', max_digits=12)),
+                ('valid_from', models.DateTimeField()),
+                ('source', models.CharField(max_length=200)),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('valid_from',), name='carbon_price_once'), models.CheckConstraint(condition=models.Q(('per_tonne__gte', 0), ('per_tonne__lte', Decimal('100000'))), name='carbon_price_range')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='carbonprice',
+            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='6cf7e50f4eed40b3b0dc0ff2f428e644a6b3ad69', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_61f44', table='catalogue_carbonprice', when='BEFORE')),
         ),
         migrations.CreateModel(
             name='PerformanceProfile',
@@ -142,5 +161,41 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='performanceprofile',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='a3f66689418da59ac7ff7fb15ed5e7c81ebd00ec', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_32b66', table='catalogue_performanceprofile', when='BEFORE')),
+        ),
+        migrations.AddConstraint(
+            model_name='acceleratormodel',
+            constraint=models.CheckConstraint(condition=models.Q(('memory_gb__isnull', True), ('memory_gb__gt', 0), _connector='OR'), name='model_memory_positive'),
+        ),
+        migrations.AddConstraint(
+            model_name='fxrate',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cny', 1), ('currency', 'CNY')), models.Q(models.Q(('currency', 'CNY'), _negated=True), ('cny__gte', Decimal('1')), ('cny__lte', Decimal('15'))), _connector='OR'), name='fx_rate_range', violation_error_message='One unit of a currency is worth 1 to 15 yuan here, and a yuan is worth 1. Is the rate the right way round?'),
+        ),
+        migrations.AddConstraint(
+            model_name='performanceprofile',
+            constraint=models.CheckConstraint(condition=models.Q(('rate__lte', Decimal('1000'))), name='profile_rate_at_most'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='carbonprice',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='86003940eced70c2072d2bafee5120d8bd7c3b53', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_bebbb', table='catalogue_carbonprice', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='performanceprofile',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='0dcf3ade59789a8f1500f1cedd0d84f21b5dd625', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_6c888', table='catalogue_performanceprofile', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='profileversion',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='f65c0c423cd1e2d89fbbebf37bade07f49b0b2df', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_e46dd', table='catalogue_profileversion', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='acceleratormodel',
+            trigger=pgtrigger.compiler.Trigger(name='keeps_its_figures', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN ((NEW."memory_gb" IS NULL AND OLD."memory_gb" IS NOT NULL) OR (NEW."tdp_w" IS NULL AND OLD."tdp_w" IS NOT NULL))', func='RAISE EXCEPTION \'pgtrigger: Cannot update of "memory_gb", "tdp_w" rows from % table\', TG_TABLE_NAME;', hash='fb548e059f88204622716b1989d2a4987cd420f4', operation='UPDATE OF "memory_gb", "tdp_w"', pgid='pgtrigger_keeps_its_figures_a074d', table='catalogue_acceleratormodel', when='BEFORE')),
+        ),
+        migrations.AddConstraint(
+            model_name='acceleratormodel',
+            constraint=models.CheckConstraint(condition=models.Q(('tdp_w__isnull', True), ('tdp_w__lte', 20000), _connector='OR'), name='model_power_at_most'),
+        ),
+        migrations.AddConstraint(
+            model_name='region',
+            constraint=models.CheckConstraint(condition=models.Q(('grid_carbon__gte', 0), ('grid_carbon__lte', Decimal('10000'))), name='region_grid_carbon'),
         ),
     ]
