@@ -142,7 +142,7 @@ def _alternative(spec: AlternativeSpec, first: datetime) -> dict[str, Any]:
         "accelerator_models": spec.models,
         "stacks": spec.stacks,
         "careful": spec.careful,
-        "gang": spec.gang,
+        "gangs": 1 if spec.gang else 0,
         "precision": spec.precision or "",
         "memory_gb": spec.memory_gb,
         "earliest_start": (first + spec.earliest_in_hours * HOUR).isoformat(),

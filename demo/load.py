@@ -156,7 +156,7 @@ def _alternative(
         limit=spec.limit,
         workload=spec.workload,
         careful=spec.careful,
-        gang=spec.gang,
+        gangs=1 if spec.gang else 0,
         precision=spec.precision or "",
         memory_gb=spec.memory_gb,
         earliest_start=first + spec.earliest_in_hours * HOUR,

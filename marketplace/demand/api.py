@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -10,17 +12,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.idempotency import idempotent
-from marketplace.api.views import DomainDetailView, DomainListView, DomainView
+from marketplace.api.views import DomainDetailView, DomainGenericView, DomainListView
+from marketplace.catalogue.selectors import currencies_with_rate
 from marketplace.demand import services
 from marketplace.demand.models import ComputeRequest
 from marketplace.demand.selectors import requests_for, with_alternatives
 from marketplace.demand.serializers import RequestForm, RequestQuery, RequestSerializer, organisation_of
 
 
-@extend_schema(parameters=[RequestQuery])
-class RequestList(DomainListView[ComputeRequest]):
+class WithRates(DomainGenericView[ComputeRequest]):
+    """What ``RequestSerializer`` needs to know beside the request."""
+
     serializer_class = RequestSerializer
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        rates = currencies_with_rate(at=self.now)
+        return {**super().get_serializer_context(), "currencies_with_rate": rates}
+
+    def shown(self, pk: int) -> Any:
+        request = with_alternatives(requests_for(self.viewer)).get(pk=pk)
+        return RequestSerializer(request, context=self.get_serializer_context()).data
+
+
+@extend_schema(parameters=[RequestQuery])
+class RequestList(WithRates, DomainListView[ComputeRequest]):
     def get_queryset(self) -> QuerySet[ComputeRequest]:
         query = RequestQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
@@ -38,22 +53,19 @@ class RequestList(DomainListView[ComputeRequest]):
             request=form.request_input(),
             now=self.now,
         )
-        data = RequestSerializer(with_alternatives(requests_for(self.viewer)).get(pk=created.pk)).data
         headers = {"Location": f"{request.path}/{created.pk}"}
-        return Response(data, status=status.HTTP_201_CREATED, headers=headers)
+        return Response(self.shown(created.pk), status=status.HTTP_201_CREATED, headers=headers)
 
 
-class RequestDetail(DomainDetailView[ComputeRequest]):
-    serializer_class = RequestSerializer
-
+class RequestDetail(WithRates, DomainDetailView[ComputeRequest]):
     def get_queryset(self) -> QuerySet[ComputeRequest]:
         return with_alternatives(requests_for(self.viewer))
 
 
-class RequestWithdrawal(DomainView):
+class RequestWithdrawal(WithRates):
     @extend_schema(request=None, responses={200: RequestSerializer})
     def post(self, request: Request, pk: int) -> Response:  # noqa: ARG002
         """Take an open request off the market."""
-        wanted = get_object_or_404(with_alternatives(requests_for(self.viewer)), pk=pk)
-        withdrawn = services.withdraw_request(viewer=self.viewer, request=wanted, now=self.now)
-        return Response(RequestSerializer(withdrawn).data)
+        wanted = get_object_or_404(requests_for(self.viewer), pk=pk)
+        services.withdraw_request(viewer=self.viewer, request=wanted, now=self.now)
+        return Response(self.shown(pk))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from accounts.requests import LARGEST_ID
 from marketplace.catalogue.models import (
-    AcceleratorModel,
     CurrencyCode,
     Precision,
-    Region,
-    SoftwareStack,
     WorkloadClass,
 )
 from marketplace.clock import HOUR
-from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.demand.choices import Groups, Names
+from marketplace.demand.models import MOST_GANGS, Alternative, ComputeRequest
 from marketplace.demand.rules import AlternativeInput, RequestInput
+from marketplace.demand.together import Answer, Together
 from marketplace.demand.words import LEVELS
 from marketplace.errors import DomainError, InvalidInput
 from marketplace.web.fields import Boxes, ExactField, HourField, PercentField
@@ -36,30 +35,6 @@ LARGEST = 2**31 - 1
 PREFIX = "alternatives"
 USUAL_HOURS = 24
 
-Choices = Sequence[tuple[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What may be chosen by name, read once for all alternatives of a page."""
-
-    models: Choices
-    stacks: Choices
-    regions: Choices
-    jurisdictions: Choices
-
-    @classmethod
-    def load(cls) -> Self:
-        models = AcceleratorModel.objects.filter(memory_gb__isnull=False)
-        regions = list(Region.objects.order_by("country", "name_en"))
-        codes = sorted({region.jurisdiction for region in regions})
-        return cls(
-            models=[(model.slug, str(model)) for model in models],
-            stacks=[(stack.slug, str(stack)) for stack in SoftwareStack.objects.order_by("name")],
-            regions=[("", _("Anywhere")), *((region.slug, str(region)) for region in regions)],
-            jurisdictions=[(code, code) for code in codes],
-        )
-
 
 class RequestForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=120, help_text=_("What you will know it by."))
@@ -69,6 +44,20 @@ class RequestForm(forms.Form):
         initial=Decimal(1),
         help_text=_("100 % is all or nothing; 25 % also takes a quarter of the amount."),
     )
+    # Whether there is such a group is for the service to say: the panel of the quote does not ask.
+    shared_budget = forms.IntegerField(
+        label=_("Under the budget"), required=False, widget=forms.Select, max_value=LARGEST_ID
+    )
+    choice = forms.IntegerField(
+        label=_("Under the choice"), required=False, widget=forms.Select, max_value=LARGEST_ID
+    )
+
+    def __init__(self, *args: Any, groups: Groups, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, each in (("shared_budget", groups.budgets), ("choice", groups.choices)):
+            widget = self.fields[name].widget
+            if isinstance(widget, forms.Select):
+                widget.choices = [("", _("None")), *each]
 
 
 def _several(label: StrOrPromise, columns: str) -> forms.MultipleChoiceField:
@@ -84,6 +73,27 @@ class AlternativeForm(forms.Form):
     hours = forms.IntegerField(label=_("For how long"), initial=USUAL_HOURS, max_value=LARGEST)
     earliest_start = HourField(label=_("Not before"))
     deadline = HourField(label=_("Done by"))
+    together = forms.ChoiceField(
+        label=_("How must the cards come together?"),
+        choices=Together.choices,
+        initial=Together.ANYWHERE,
+        help_text=_(
+            "One place for training that exchanges gradients. "
+            "Where it is spread, the work is the amount times the hours, at any hours of the window."
+        ),
+    )
+    gangs = forms.IntegerField(
+        label=_("Number of groups"),
+        required=False,
+        min_value=2,
+        max_value=MOST_GANGS,
+        help_text=_("Where there are several; the amount is shared equally."),
+    )
+    interruptible = forms.BooleanField(
+        label=_("The work may pause in between"),
+        required=False,
+        help_text=_("Where it is spread over the window; it can then be cheaper."),
+    )
     limit = ExactField(
         label=_("Limit"),
         max_digits=18,
@@ -98,11 +108,6 @@ class AlternativeForm(forms.Form):
     )
     memory_gb = ExactField(
         label=_("Memory per card, at least"), max_digits=8, decimal_places=2, required=False
-    )
-    gang = forms.BooleanField(
-        label=_("All cards at one site, joined by one fabric"),
-        required=False,
-        help_text=_("For training that exchanges gradients. Leave it open for work that splits."),
     )
     careful = forms.BooleanField(
         label=_("Count cards at the lower end of their error band"),
@@ -140,10 +145,18 @@ class AlternativeForm(forms.Form):
             if isinstance(field, forms.ChoiceField):
                 field.choices = each
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        number_is_missing = data.get("gangs") is None and "gangs" not in self.errors
+        if data.get("together") == Together.GROUPS and number_is_missing:
+            self.add_error("gangs", _("Say how many groups, 2 or more."))
+        return data
+
     def alternative(self) -> AlternativeInput:
-        data = self.cleaned_data
+        data = dict(self.cleaned_data)
         lists = {name: tuple(data[name]) for name in ("accelerator_models", "stacks", "jurisdictions")}
-        return AlternativeInput(**{**data, **lists})
+        answer = Answer(data.pop("together"), data.pop("gangs"), data.pop("interruptible"))
+        return AlternativeInput(**{**data, **lists, **answer.fields()})
 
     def sections(self) -> Iterator[tuple[object, str, bool]]:
         """Title, template and whether it is open, of what most requests leave empty."""
@@ -155,7 +168,7 @@ SECTIONS = (
     (
         _("The cards"),
         "demand/cards.html",
-        ("precision", "memory_gb", "gang", "careful", "accelerator_models", "stacks"),
+        ("precision", "memory_gb", "careful", "accelerator_models", "stacks"),
     ),
     (_("The place"), "demand/place.html", ("jurisdictions", "near", "round_trip_ms", "bandwidth_mbps")),
     (
@@ -165,6 +178,7 @@ SECTIONS = (
     ),
 )
 MANY = ("accelerator_models", "stacks", "jurisdictions")
+ANSWER = ("together", "gangs", "interruptible")
 
 
 class Builder:
@@ -174,11 +188,13 @@ class Builder:
         self.request, self.alternatives = request, list(alternatives)
 
     @classmethod
-    def opened(cls, request: Mapping[str, Any], alternatives: Sequence[Mapping[str, Any]]) -> Builder:
+    def opened(
+        cls, request: Mapping[str, Any], alternatives: Sequence[Mapping[str, Any]], groups: Groups
+    ) -> Builder:
         """Filled in, and not judged yet."""
         names = Names.load()
         return cls(
-            RequestForm(initial=dict(request)),
+            RequestForm(initial=dict(request), groups=groups),
             [
                 AlternativeForm(initial=dict(each), prefix=f"{PREFIX}-{position}", names=names)
                 for position, each in enumerate(alternatives)
@@ -186,10 +202,10 @@ class Builder:
         )
 
     @classmethod
-    def sent(cls, data: QueryDict) -> Builder:
+    def sent(cls, data: QueryDict, groups: Groups | None = None) -> Builder:
         names = Names.load()
         return cls(
-            RequestForm(data),
+            RequestForm(data, groups=groups or Groups()),
             [
                 AlternativeForm(data, prefix=f"{PREFIX}-{position}", names=names)
                 for position in range(number_of_alternatives(data))
@@ -197,7 +213,7 @@ class Builder:
         )
 
     @classmethod
-    def rearranged(cls, data: QueryDict) -> Builder:
+    def rearranged(cls, data: QueryDict, groups: Groups) -> Builder:
         """With an alternative more, a copy of the last one, or without the one that ``remove`` names."""
         typed = [_typed(data, position) for position in range(number_of_alternatives(data))]
         removed = data.get("remove", "")
@@ -205,7 +221,7 @@ class Builder:
             del typed[int(removed)]
         elif "add" in data and len(typed) < MOST:
             typed.append(dict(typed[-1]))
-        builder = cls.opened({name: data.get(name, "") for name in RequestForm.base_fields}, typed)
+        builder = cls.opened({name: data.get(name, "") for name in RequestForm.base_fields}, typed, groups)
         # The reader goes on where something has changed, not at the top of the page.
         builder.alternatives[-1].fields["workload"].widget.attrs["autofocus"] = True
         return builder
@@ -280,7 +296,13 @@ def empty_alternative(start: datetime) -> dict[str, Any]:
 
 def of_request(request: ComputeRequest) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A request as the builder's fields, to be asked again."""
-    fields = {"title": request.title, "currency": request.currency, "least_share": request.least_share}
+    fields = {
+        "title": request.title,
+        "currency": request.currency,
+        "least_share": request.least_share,
+        "shared_budget": request.shared_budget_id,
+        "choice": request.choice_id,
+    }
     return fields, [_of_alternative(each) for each in list(request.alternatives.all())[:MOST]]
 
 
@@ -288,14 +310,19 @@ def _of_alternative(alternative: Alternative) -> dict[str, Any]:
     plain = {
         name: getattr(alternative, name)
         for name in AlternativeForm.base_fields
-        if name not in (*MANY, "near")
+        if name not in (*MANY, *ANSWER, "near")
     }
-    return plain | {
-        "near": alternative.near.slug if alternative.near else "",
-        "accelerator_models": [model.slug for model in alternative.accelerator_models.all()],
-        "stacks": [stack.slug for stack in alternative.stacks.all()],
-        "jurisdictions": list(alternative.jurisdictions),
-    }
+    answer = Answer.of(alternative)
+    return (
+        plain
+        | {name: getattr(answer, name) for name in ANSWER}
+        | {
+            "near": alternative.near.slug if alternative.near else "",
+            "accelerator_models": [model.slug for model in alternative.accelerator_models.all()],
+            "stacks": [stack.slug for stack in alternative.stacks.all()],
+            "jurisdictions": list(alternative.jurisdictions),
+        }
+    )
 
 
 def changed(alternative: dict[str, Any], query: QueryDict) -> dict[str, Any]:

@@ -9,9 +9,12 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import NullIf
+from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import (
     AcceleratorModel,
     CurrencyCode,
@@ -20,17 +23,97 @@ from marketplace.catalogue.models import (
     SoftwareStack,
     WorkloadClass,
 )
+from marketplace.demand import triggers
 from marketplace.engine.snapshot import Unit
 
 # A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
 LARGEST_AMOUNT = Decimal(1_000_000)
-HIGHEST_LIMIT = Decimal(100_000)
+HIGHEST_LIMIT = Decimal(50_000)
+# In any currency: with room for exchange rates to move before the engine's largest worth is reached.
+MOST_WORTH = Decimal(250_000_000)
+MOST_GANGS = 1_000
+LARGEST_BUDGET = Decimal(10_000_000_000)
+LARGEST_CAP = 1_000_000_000_000
+
+
+class Group(models.Model):
+    """Requests of one buyer that keep a bound together. Closed, it takes no further request."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="%(class)ss")
+    name = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Budget(Group):
+    """What its requests pay together, at most; each request under it is in its currency."""
+
+    currency = models.CharField(max_length=3, choices=CurrencyCode)
+    amount = models.DecimalField(max_digits=18, decimal_places=2)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lte=LARGEST_BUDGET), name="budget_amount"
+            ),
+            models.UniqueConstraint(
+                fields=["organisation", "name"], condition=Q(closed_at=None), name="open_budget_name_once"
+            ),
+        ]
+        triggers: ClassVar = triggers.of_a_group()
+
+
+class Choice(Group):
+    """At most ``most`` of its requests are matched."""
+
+    most = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(most__gt=0), name="choice_most_positive"),
+            models.UniqueConstraint(
+                fields=["organisation", "name"], condition=Q(closed_at=None), name="open_choice_name_once"
+            ),
+        ]
+        triggers: ClassVar = triggers.of_a_group()
+
+
+class OwnerCap(models.Model):
+    """The most card-hours that a buyer wants to have open with any one owner.
+
+    Open are the card-hours of allocations in hours that have not ended, whatever run made them. A
+    buyer without a row has no cap.
+    """
+
+    organisation = models.OneToOneField(
+        Organisation, on_delete=models.PROTECT, primary_key=True, related_name="owner_cap"
+    )
+    card_hours = models.PositiveBigIntegerField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(card_hours__gt=0, card_hours__lte=LARGEST_CAP), name="owner_cap_card_hours"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id}: {self.card_hours} card-h"
 
 
 class ComputeRequest(models.Model):
     """A bid. At most one of its alternatives is taken.
 
     ``least_share`` is the fill rule: 1 is all or nothing, 0.25 accepts a quarter of the amount.
+    ``shared_budget`` and ``choice`` tie it to other requests of the same buyer.
     """
 
     class State(models.TextChoices):
@@ -44,6 +127,12 @@ class ComputeRequest(models.Model):
     currency = models.CharField(max_length=3, choices=CurrencyCode)
     least_share = models.DecimalField(max_digits=7, decimal_places=6, default=1)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    shared_budget = models.ForeignKey(
+        Budget, null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
+    choice = models.ForeignKey(
+        Choice, null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
     entered_at = models.DateTimeField()
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
 
@@ -66,6 +155,11 @@ class ComputeRequest(models.Model):
                 field="state",
                 transitions=[("open", "matched"), ("open", "expired"), ("open", "withdrawn")],
             ),
+            pgtrigger.ReadOnly(
+                name="stays_in_its_groups", fields=["organisation", "currency", "shared_budget", "choice"]
+            ),
+            triggers.REQUEST_JOINS_OPEN_GROUPS,
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
@@ -78,6 +172,10 @@ class Alternative(models.Model):
 
     ``amount`` counts cards or nP of the workload class. The limit is per unit and hour, or a budget
     for the whole; exactly one of them is given, in the request's currency.
+
+    How the cards come together: ``gangs`` of 0 is any cards over the same ``hours``; n is n equal
+    parts over the same hours, each on one site and one fabric. ``divisible`` work, ``amount × hours``
+    in all, may be spread over the window; it goes on without a pause unless it is ``interruptible``.
     """
 
     class AmountUnit(models.TextChoices):
@@ -94,7 +192,9 @@ class Alternative(models.Model):
     accelerator_models = models.ManyToManyField(AcceleratorModel, blank=True)
     stacks = models.ManyToManyField(SoftwareStack, blank=True)
     careful = models.BooleanField(default=False)
-    gang = models.BooleanField(default=False)
+    gangs = models.PositiveSmallIntegerField(default=0)
+    divisible = models.BooleanField(default=False)
+    interruptible = models.BooleanField(default=False)
     precision = models.CharField(max_length=5, choices=Precision, blank=True)
     memory_gb = models.DecimalField(max_digits=8, decimal_places=2, null=True, blank=True)
     earliest_start = models.DateTimeField()
@@ -132,6 +232,36 @@ class Alternative(models.Model):
             models.CheckConstraint(
                 condition=Q(budget__isnull=True) | Q(budget__lte=F("amount") * F("hours") * HIGHEST_LIMIT),
                 name="alternative_budget_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(budget__isnull=True) | Q(budget__lte=MOST_WORTH),
+                name="alternative_budget_worth_at_most",
+            ),
+            models.CheckConstraint(
+                condition=Q(limit__isnull=True)
+                | Q(LessThanOrEqual(F("limit") * F("amount") * F("hours"), MOST_WORTH)),
+                name="alternative_limit_worth_at_most",
+            ),
+            models.CheckConstraint(condition=Q(gangs__lte=MOST_GANGS), name="alternative_gangs_at_most"),
+            models.CheckConstraint(
+                condition=Q(divisible=False) | Q(gangs=0), name="alternative_gangs_or_divisible"
+            ),
+            models.CheckConstraint(
+                condition=Q(interruptible=False) | Q(divisible=True),
+                name="alternative_interruptible_is_divisible",
+            ),
+            models.CheckConstraint(
+                # NULLIF: PostgreSQL may look at the remainder first, also where there are no gangs.
+                condition=Q(gangs=0) | Q(unit="np") | Q(Exact(F("amount") % NullIf(F("gangs"), 0), 0)),
+                name="alternative_gangs_are_equal",
+            ),
+            models.CheckConstraint(
+                condition=Q(unit="np") | Q(Exact(F("amount") % 1, 0)), name="alternative_cards_are_whole"
+            ),
+            models.CheckConstraint(
+                condition=(Q(memory_gb__isnull=True) | Q(memory_gb__gte=0))
+                & (Q(carbon__isnull=True) | Q(carbon__gte=0)),
+                name="alternative_facts_not_negative",
             ),
             models.CheckConstraint(condition=Q(hours__gt=0), name="alternative_hours_positive"),
             models.CheckConstraint(

@@ -12,7 +12,15 @@ from django.utils.translation import gettext as _
 
 from marketplace.catalogue.models import CurrencyCode, Precision, WorkloadClass
 from marketplace.clock import HOUR, floor_hour, is_of_our_time, next_hour
-from marketplace.demand.models import HIGHEST_LIMIT, LARGEST_AMOUNT, Alternative
+from marketplace.demand.models import (
+    HIGHEST_LIMIT,
+    LARGEST_AMOUNT,
+    MOST_GANGS,
+    MOST_WORTH,
+    Alternative,
+    Budget,
+    Choice,
+)
 from marketplace.demand.names import Names
 
 MOST_ALTERNATIVES = 8
@@ -27,7 +35,8 @@ class AlternativeInput:
     """One way to satisfy a request, in slugs; what is empty is no constraint.
 
     ``amount`` counts ``unit``: cards, or nP of ``workload``. Exactly one of ``limit`` (per unit and
-    hour) and ``budget`` (for the whole) is given, in the request's currency.
+    hour) and ``budget`` (for the whole) is given, in the request's currency. ``gangs``, ``divisible``
+    and ``interruptible`` say how the cards come together, as those of ``Alternative`` do.
     """
 
     unit: str
@@ -41,7 +50,9 @@ class AlternativeInput:
     accelerator_models: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     careful: bool = False
-    gang: bool = False
+    gangs: int = 0
+    divisible: bool = False
+    interruptible: bool = False
     precision: str = ""
     memory_gb: Decimal | None = None
     near: str = ""
@@ -56,12 +67,14 @@ class AlternativeInput:
 
 @dataclass(frozen=True, slots=True)
 class RequestInput:
-    """``least_share`` is the fill rule: 1 is all or nothing."""
+    """``least_share`` is the fill rule: 1 is all or nothing. Budget and choice are named by their ids."""
 
     title: str
     currency: str
     alternatives: Sequence[AlternativeInput]
     least_share: Decimal = Decimal(1)
+    shared_budget: int | None = None
+    choice: int | None = None
 
 
 def request_problems(request: RequestInput, names: Names, now: datetime) -> Problems:
@@ -82,8 +95,22 @@ def request_problems(request: RequestInput, names: Names, now: datetime) -> Prob
             yield f"alternatives.{position}.{name}", problem
 
 
+def group_problems(request: RequestInput, budget: Budget | None, choice: Choice | None) -> Problems:
+    """``budget`` and ``choice`` are the open groups of the buyer that the request names, if it has them."""
+    if request.shared_budget is not None and budget is None:
+        message = _("There is no open budget number %(number)s of this organisation.")
+        yield "shared_budget", message % {"number": request.shared_budget}
+    if budget is not None and budget.currency != request.currency:
+        message = _("The budget “%(budget)s” is in %(currency)s; a request under it is in the same currency.")
+        yield "shared_budget", message % {"budget": budget, "currency": budget.currency}
+    if request.choice is not None and choice is None:
+        message = _("There is no open choice number %(number)s of this organisation.")
+        yield "choice", message % {"number": request.choice}
+
+
 def alternative_problems(alternative: AlternativeInput, names: Names, now: datetime) -> Problems:
     yield from _amount(alternative)
+    yield from _together(alternative)
     yield from _price(alternative)
     yield from _time(alternative, now)
     yield from _named(alternative, names)
@@ -101,17 +128,39 @@ def _amount(wanted: AlternativeInput) -> Problems:
         yield "workload", _("The workload is one of %(names)s.") % {"names": ", ".join(WorkloadClass.values)}
 
 
+def _together(wanted: AlternativeInput) -> Problems:
+    if not 0 <= wanted.gangs <= MOST_GANGS:
+        message = _("There are at most %(most)s groups; 0 asks for no groups at all.")
+        yield "gangs", message % {"most": f"{MOST_GANGS:,}"}
+    elif wanted.divisible and wanted.gangs:
+        yield "gangs", _("Work is spread over the window, or done by groups at the same hours; not both.")
+    elif wanted.gangs and wanted.unit == Alternative.AmountUnit.CARDS and wanted.amount % wanted.gangs:
+        message = _("%(amount)s cards do not make %(gangs)s equal groups.")
+        yield "gangs", message % {"amount": f"{wanted.amount.normalize():f}", "gangs": wanted.gangs}
+    if wanted.interruptible and not wanted.divisible:
+        yield "interruptible", _("Only work that is spread over the window can pause.")
+
+
 def _price(wanted: AlternativeInput) -> Problems:
     if (wanted.limit is None) == (wanted.budget is None):
         yield "limit", _("Give a limit per unit and hour, or a budget for the whole; not both.")
     if wanted.limit is not None and not 0 < wanted.limit <= HIGHEST_LIMIT:
         message = _("The limit is more than 0 and at most %(most)s per unit and hour.")
         yield "limit", message % {"most": f"{HIGHEST_LIMIT:,}"}
+    elif wanted.limit is not None and wanted.limit * wanted.amount * wanted.hours > MOST_WORTH:
+        yield "limit", _too_much()
     if wanted.budget is not None:
         most = max(wanted.amount, Decimal(0)) * max(wanted.hours, 0) * HIGHEST_LIMIT
         if not 0 < wanted.budget <= most:
             message = _("The budget is more than 0 and at most %(most)s per unit and hour.")
             yield "budget", message % {"most": f"{HIGHEST_LIMIT:,}"}
+        elif wanted.budget > MOST_WORTH:
+            yield "budget", _too_much()
+
+
+def _too_much() -> str:
+    message = _("It would be worth more than %(most)s in all. Split it into several requests.")
+    return message % {"most": f"{MOST_WORTH:,}"}
 
 
 def _time(wanted: AlternativeInput, now: datetime) -> Problems:
@@ -124,7 +173,11 @@ def _time(wanted: AlternativeInput, now: datetime) -> Problems:
         yield from ((name, _("Give a time between the years 2000 and 2199.")) for name in strange)
         return
     earliest = max(_ceil_hour(wanted.earliest_start), next_hour(now))
-    if earliest + wanted.hours * HOUR > floor_hour(wanted.deadline):
+    if wanted.divisible:
+        if earliest + HOUR > floor_hour(wanted.deadline):
+            message = _("No whole hour is left between %(start)s UTC, the earliest possible start, and then.")
+            yield "deadline", message % {"start": f"{earliest:%F %H:%M}"}
+    elif earliest + wanted.hours * HOUR > floor_hour(wanted.deadline):
         message = _(
             "%(hours)s whole hours from %(start)s UTC, the earliest possible start, end after the deadline."
         )

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from accounts.models import Organisation
 from accounts.selectors import organisations_for
 from marketplace.catalogue.models import CurrencyCode, Precision, Region, WorkloadClass
-from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.demand.groups import BudgetInput, ChoiceInput
+from marketplace.demand.models import Alternative, Budget, Choice, ComputeRequest, OwnerCap
 from marketplace.demand.rules import MOST_ALTERNATIVES, AlternativeInput, RequestInput
 from marketplace.errors import InvalidInput
 
@@ -33,7 +34,12 @@ class AlternativeSerializer(serializers.ModelSerializer[Alternative]):
 
 
 class RequestSerializer(serializers.ModelSerializer[ComputeRequest]):
+    """``currencies_with_rate`` in the context are those in which orders are cleared at the moment."""
+
     alternatives = AlternativeSerializer(many=True, read_only=True)
+    waits_for = serializers.SerializerMethodField(
+        help_text="A fact without which an open request is not cleared: `fx_rate`, or null."
+    )
 
     class Meta:
         model = ComputeRequest
@@ -43,10 +49,53 @@ class RequestSerializer(serializers.ModelSerializer[ComputeRequest]):
             "title",
             "currency",
             "least_share",
+            "shared_budget",
+            "choice",
             "state",
+            "waits_for",
             "entered_at",
             "alternatives",
         )
+
+    def get_waits_for(self, request: ComputeRequest) -> str | None:
+        waits = request.state == ComputeRequest.State.OPEN
+        return "fx_rate" if waits and request.currency not in self.context["currencies_with_rate"] else None
+
+
+class BudgetSerializer(serializers.ModelSerializer[Budget]):
+    spent = serializers.DecimalField(
+        max_digits=60, decimal_places=18, read_only=True, help_text="The value of the agreements under it."
+    )
+    left = serializers.DecimalField(max_digits=60, decimal_places=18, read_only=True)
+
+    class Meta:
+        model = Budget
+        fields = (
+            "id",
+            "organisation",
+            "name",
+            "currency",
+            "amount",
+            "spent",
+            "left",
+            "created_at",
+            "closed_at",
+        )
+
+
+class ChoiceSerializer(serializers.ModelSerializer[Choice]):
+    matched = serializers.IntegerField(read_only=True, help_text="Requests that are matched already.")
+    left = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Choice
+        fields = ("id", "organisation", "name", "most", "matched", "left", "created_at", "closed_at")
+
+
+class OwnerCapSerializer(serializers.ModelSerializer[OwnerCap]):
+    class Meta:
+        model = OwnerCap
+        fields = ("organisation", "card_hours", "changed_at")
 
 
 class RequestQuery(serializers.Serializer[Any]):
@@ -85,7 +134,16 @@ class AlternativeForm(serializers.Serializer[Any]):
     accelerator_models = _names()
     stacks = _names()
     careful = serializers.BooleanField(required=False)
-    gang = serializers.BooleanField(required=False)
+    gangs = serializers.IntegerField(
+        required=False,
+        help_text="In how many equal parts, each on one site and one fabric; 0 (the default): any cards.",
+    )
+    divisible = serializers.BooleanField(
+        required=False, help_text="`amount × hours` in all, at any hours of the window and from any offers."
+    )
+    interruptible = serializers.BooleanField(
+        required=False, help_text="Only with `divisible`: the work may pause once it has begun."
+    )
     precision = serializers.ChoiceField(choices=Precision.choices, required=False, allow_blank=True)
     memory_gb = _decimal(8, 2, **OPTIONAL)
     near = serializers.CharField(max_length=50, allow_blank=True, **OPTIONAL)
@@ -103,6 +161,8 @@ class RequestForm(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=120)
     currency = serializers.ChoiceField(choices=CurrencyCode.choices)
     least_share = _decimal(7, 6, default=1)
+    shared_budget = serializers.IntegerField(**OPTIONAL, help_text="An open budget, in this currency.")
+    choice = serializers.IntegerField(**OPTIONAL, help_text="An open choice.")
     alternatives = serializers.ListField(
         child=AlternativeForm(), allow_empty=False, max_length=MOST_ALTERNATIVES
     )
@@ -113,6 +173,8 @@ class RequestForm(serializers.Serializer[Any]):
             title=given["title"],
             currency=given["currency"],
             least_share=given["least_share"],
+            shared_budget=given.get("shared_budget"),
+            choice=given.get("choice"),
             alternatives=[_alternative(row) for row in given["alternatives"]],
         )
 
@@ -122,7 +184,31 @@ def _alternative(row: dict[str, Any]) -> AlternativeInput:
     return AlternativeInput(**row | lists | {"near": row.get("near") or ""})
 
 
-def organisation_of(request: Request, form: RequestForm) -> Organisation:
+class BudgetForm(serializers.Serializer[Any]):
+    organisation = OrganisationOfViewer(required=False)
+    name = serializers.CharField(max_length=80)
+    currency = serializers.ChoiceField(choices=CurrencyCode.choices)
+    amount = _decimal(18, 2)
+
+    def budget(self) -> BudgetInput:
+        given = self.validated_data
+        return BudgetInput(given["name"], given["currency"], given["amount"])
+
+
+class ChoiceForm(serializers.Serializer[Any]):
+    organisation = OrganisationOfViewer(required=False)
+    name = serializers.CharField(max_length=80)
+    most = serializers.IntegerField()
+
+    def choice(self) -> ChoiceInput:
+        return ChoiceInput(self.validated_data["name"], self.validated_data["most"])
+
+
+class OwnerCapForm(serializers.Serializer[Any]):
+    card_hours = serializers.IntegerField()
+
+
+def organisation_of(request: Request, form: RequestForm | BudgetForm | ChoiceForm) -> Organisation:
     """The organisation that the input names, or the one that the caller works for."""
     organisation: Organisation | None = form.validated_data.get("organisation") or request.organisation  # type: ignore[attr-defined]
     if organisation is None:

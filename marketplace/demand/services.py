@@ -6,16 +6,20 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer, task_actor
+from accounts.caps import check_cap
 from accounts.models import Organisation
+from marketplace import book
+from marketplace.demand.groups import locked_groups
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.demand.names import Names
-from marketplace.demand.rules import AlternativeInput, RequestInput, request_problems
+from marketplace.demand.rules import AlternativeInput, RequestInput, group_problems, request_problems
 from marketplace.demand.selectors import requests_too_late
 from marketplace.errors import DomainError, InvalidInput
 
@@ -36,8 +40,16 @@ def create_request(
     if organisation.kind != Organisation.Kind.BUYER:
         problem = _("%(organisation)s is not a buyer.") % {"organisation": organisation}
         raise InvalidInput(_("Only a buyer makes requests."), {"organisation": problem})
+    check_cap(
+        organisation.pk,
+        ComputeRequest.objects.filter(organisation=organisation, state=ComputeRequest.State.OPEN),
+        most=settings.MOST_OPEN_REQUESTS,
+        message=_("An organisation has at most %(most)s open requests. Withdraw one first."),
+    )
     names = Names.load()
-    problems = dict(reversed(list(request_problems(request, names, now))))
+    budget, choice = locked_groups(organisation, request)
+    found = [*request_problems(request, names, now), *group_problems(request, budget, choice)]
+    problems = dict(reversed(found))
     if problems:
         raise InvalidInput(_("The request cannot enter the market."), problems)
     created = ComputeRequest.objects.create(
@@ -45,6 +57,8 @@ def create_request(
         title=request.title.strip(),
         currency=request.currency,
         least_share=request.least_share,
+        shared_budget=budget,
+        choice=choice,
         entered_at=now,
         created_by=actor.user,
     )
@@ -57,6 +71,7 @@ def create_request(
 def withdraw_request(*, viewer: Viewer, request: ComputeRequest, now: datetime) -> ComputeRequest:
     """Take an open request off the market; doing it twice changes nothing."""
     actor = viewer.require(Capability.TRADE, request.organisation_id)
+    book.hold_open()
     withdrawn = _close(actor, request, ComputeRequest.State.WITHDRAWN, now)
     request.refresh_from_db(fields=["state"])
     if not withdrawn and request.state != ComputeRequest.State.WITHDRAWN:
@@ -111,7 +126,8 @@ def _plain(alternative: AlternativeInput) -> dict[str, Any]:
 
 def _written(request: RequestInput) -> dict[str, Any]:
     """The request as the audit event keeps it: what is empty is left out."""
-    return {
+    groups = {"shared_budget": request.shared_budget, "choice": request.choice}
+    return {name: number for name, number in groups.items() if number is not None} | {
         "title": request.title,
         "currency": request.currency,
         "least_share": str(request.least_share),

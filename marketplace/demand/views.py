@@ -18,8 +18,10 @@ from accounts.actors import Capability
 from accounts.models import Organisation
 from accounts.pages import with_organisation
 from accounts.requests import PageRequest, id_in
+from marketplace.catalogue.selectors import currencies_with_rate
 from marketplace.clock import market_now, next_hour
 from marketplace.demand import forms, services, words
+from marketplace.demand.choices import Groups
 from marketplace.demand.filters import RequestFilter
 from marketplace.demand.forms import Builder
 from marketplace.demand.models import ComputeRequest
@@ -75,6 +77,7 @@ def request(request: PageRequest, pk: int) -> HttpResponse:
         "wishes": [words.wish_of(each, shown.currency) for each in shown.alternatives.all()],
         "most": max((words.most_to_pay(each) for each in shown.alternatives.all()), default=None),
         "fill_rule": words.fill_rule(shown),
+        "waits_for_rate": shown.currency not in currencies_with_rate(at=market_now()),
         "page": page_of(request, runs.order_by("-run"), RUNS_A_PAGE),
         "agreements": _agreements(shown),
         "may_change": may(request, Capability.TRADE, shown.organisation_id),
@@ -96,14 +99,17 @@ def _agreements(shown: ComputeRequest) -> QuerySet[Any]:
 def create(request: PageRequest, organisation: Organisation) -> HttpResponse:
     """The builder. ``add`` and ``remove`` rearrange its alternatives and enter nothing."""
     require_trader(request, organisation, Organisation.Kind.BUYER)
+    groups = Groups.of(organisation)
     if request.method != "POST":
-        return _show(request, _opened(request))
+        return _show(request, _opened(request, groups), groups)
     if "add" in request.POST or "remove" in request.POST:
-        return _show(request, Builder.rearranged(request.POST))
-    return _enter(request, organisation, Builder.sent(request.POST))
+        return _show(request, Builder.rearranged(request.POST, groups), groups)
+    return _enter(request, organisation, Builder.sent(request.POST, groups), groups)
 
 
-def _enter(request: PageRequest, organisation: Organisation, builder: Builder) -> HttpResponse:
+def _enter(
+    request: PageRequest, organisation: Organisation, builder: Builder, groups: Groups
+) -> HttpResponse:
     if builder.is_valid():
         try:
             created = services.create_request(
@@ -117,22 +123,22 @@ def _enter(request: PageRequest, organisation: Organisation, builder: Builder) -
         else:
             messages.success(request, _("%(request)s is on the market.") % {"request": created})
             return redirect("demand:request", created.pk)
-    return refused(request, "demand/create.html", {"builder": builder})
+    return refused(request, "demand/create.html", {"builder": builder, "groups": groups})
 
 
-def _show(request: PageRequest, builder: Builder) -> HttpResponse:
-    return render(request, "demand/create.html", {"builder": builder})
+def _show(request: PageRequest, builder: Builder, groups: Groups) -> HttpResponse:
+    return render(request, "demand/create.html", {"builder": builder, "groups": groups})
 
 
-def _opened(request: PageRequest) -> Builder:
+def _opened(request: PageRequest, groups: Groups) -> Builder:
     """Empty, or filled with a request to be asked again and the change that the link names."""
     start = next_hour(market_now())
     source = _source(request)
     if source is None:
         alternatives = [forms.changed(forms.empty_alternative(start), request.GET)]
-        return Builder.opened({}, alternatives)
+        return Builder.opened({}, alternatives, groups)
     fields, alternatives = forms.of_request(source)
-    return Builder.opened(fields, _asked_again(request, alternatives, start))
+    return Builder.opened(fields, _asked_again(request, alternatives, start), groups)
 
 
 def _asked_again(

@@ -33,16 +33,30 @@ class Wish:
 
 def wish_of(alternative: Alternative, currency: str) -> Wish:
     return Wish(
-        sentence=_("%(amount)s for %(hours)s, %(workload)s")
-        % {
-            "amount": amount(alternative),
-            "hours": formats.duration(alternative.hours * HOUR),
-            "workload": alternative.get_workload_display(),
-        },
+        sentence=_sentence(alternative),
         limit=limit(alternative, currency),
         window=formats.slot_range(alternative.earliest_start, alternative.deadline),
         constraints=tuple(_constraints(alternative)),
     )
+
+
+def _sentence(wanted: Alternative) -> str:
+    workload = wanted.get_workload_display()
+    if wanted.divisible:
+        return _("%(work)s in all, %(workload)s") % {"work": work(wanted), "workload": workload}
+    return _("%(amount)s for %(hours)s, %(workload)s") % {
+        "amount": amount(wanted),
+        "hours": formats.duration(wanted.hours * HOUR),
+        "workload": workload,
+    }
+
+
+def work(alternative: Alternative) -> str:
+    """The amount times the duration: card-hours or nP-hours."""
+    in_all = alternative.amount * alternative.hours
+    if alternative.unit == Alternative.AmountUnit.CARDS:
+        return formats.card_hours(in_all)
+    return formats.np_hours(in_all)
 
 
 def amount(alternative: Alternative) -> str:
@@ -90,12 +104,23 @@ def _of_the_cards(wanted: Alternative) -> Iterator[tuple[str, str]]:
         yield _("Precision"), wanted.get_precision_display()
     if wanted.memory_gb is not None:
         yield _("Memory per card"), _("at least %(size)s GB") % {"size": formats.number(wanted.memory_gb)}
-    if wanted.gang:
-        yield _("One fabric"), _("all cards at one site, joined by one fabric")
+    if together := _together(wanted):
+        yield _("How the cards come together"), together
     if stacks:
         yield _("Software stacks"), ", ".join(map(str, stacks))
     if wanted.careful:
         yield _("Normalisation"), _("counted at the lower end of the error band")
+
+
+def _together(wanted: Alternative) -> str:
+    if wanted.divisible and wanted.interruptible:
+        return _("spread over the window, with pauses")
+    if wanted.divisible:
+        return _("spread over the window, without a pause")
+    if wanted.gangs > 1:
+        groups = _("%(gangs)s equal groups at the same hours, each at one site and joined by one fabric")
+        return groups % {"gangs": formats.number(wanted.gangs)}
+    return _("all cards at one site, joined by one fabric") if wanted.gangs else ""
 
 
 def _of_the_place(wanted: Alternative) -> Iterator[tuple[str, str]]:

@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.idempotency import idempotent
-from marketplace.api.views import DomainDetailView, DomainListView, DomainView
+from marketplace.api.views import DomainDetailView, DomainGenericView, DomainListView, DomainView
 from marketplace.supply import services
 from marketplace.supply.models import Fleet, Offer, Site
 from marketplace.supply.selectors import (
+    Facts,
     fleets_for,
     offer_book,
     offers_for,
@@ -24,6 +25,7 @@ from marketplace.supply.selectors import (
     with_fleet_totals,
 )
 from marketplace.supply.serializers import (
+    FleetChangeForm,
     FleetForm,
     FleetQuery,
     FleetSerializer,
@@ -32,6 +34,7 @@ from marketplace.supply.serializers import (
     OfferForm,
     OfferQuery,
     OfferSerializer,
+    SiteChangeForm,
     SiteForm,
     SiteSerializer,
     organisation_of,
@@ -67,6 +70,16 @@ class SiteDetail(DomainDetailView[Site]):
     def get_queryset(self) -> QuerySet[Site]:
         return with_fleet_totals(sites_for(self.viewer))
 
+    @extend_schema(request=SiteChangeForm, responses={200: SiteSerializer})
+    def patch(self, request: Request, pk: int) -> Response:
+        """Cap what the cards sold at the site draw together, or lift the cap."""
+        site = get_object_or_404(sites_for(self.viewer), pk=pk)
+        form = SiteChangeForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        kilowatts = form.validated_data["power_cap_kw"]
+        services.set_power_cap(viewer=self.viewer, site=site, kilowatts=kilowatts, now=self.now)
+        return Response(SiteSerializer(self.get_queryset().get(pk=pk)).data)
+
 
 @extend_schema(parameters=[FleetQuery])
 class FleetList(DomainListView[Fleet]):
@@ -92,11 +105,32 @@ class FleetDetail(DomainDetailView[Fleet]):
     def get_queryset(self) -> QuerySet[Fleet]:
         return fleets_for(self.viewer)
 
+    @extend_schema(request=FleetChangeForm, responses={200: FleetSerializer})
+    def patch(self, request: Request, pk: int) -> Response:
+        """Change how many cards are installed; never below what is listed now or sold in hours to come."""
+        fleet = get_object_or_404(fleets_for(self.viewer), pk=pk)
+        form = FleetChangeForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        cards = form.validated_data["cards"]
+        services.resize_fleet(viewer=self.viewer, fleet=fleet, cards=cards, now=self.now)
+        return Response(FleetSerializer(self.get_queryset().get(pk=pk)).data)
 
-@extend_schema(parameters=[OfferQuery])
-class OfferList(DomainListView[Offer]):
+
+class WithFacts(DomainGenericView[Offer]):
+    """What ``OfferSerializer`` needs to know beside the offer."""
+
     serializer_class = OfferSerializer
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "facts": Facts.at(self.now)}
+
+    def shown(self, pk: int) -> Any:
+        offer = with_card_hours_sold(offers_for(self.viewer)).get(pk=pk)
+        return OfferSerializer(offer, context=self.get_serializer_context()).data
+
+
+@extend_schema(parameters=[OfferQuery])
+class OfferList(WithFacts, DomainListView[Offer]):
     def get_queryset(self) -> QuerySet[Offer]:
         offers = with_card_hours_sold(offers_for(self.viewer))
         return offers.filter(**OfferQuery.of(self.request))
@@ -109,12 +143,10 @@ class OfferList(DomainListView[Offer]):
         form.is_valid(raise_exception=True)
         fleet = form.validated_data["fleet"]
         offer = services.create_offer(viewer=self.viewer, fleet=fleet, offer=form.offer(), now=self.now)
-        return _created(request, offer, _shown(self, offer.pk))
+        return _created(request, offer, self.shown(offer.pk))
 
 
-class OfferDetail(DomainDetailView[Offer]):
-    serializer_class = OfferSerializer
-
+class OfferDetail(WithFacts, DomainDetailView[Offer]):
     def get_queryset(self) -> QuerySet[Offer]:
         return with_card_hours_sold(offers_for(self.viewer))
 
@@ -125,7 +157,7 @@ class OfferDetail(DomainDetailView[Offer]):
         form = OfferChangeForm(data=request.data)
         form.is_valid(raise_exception=True)
         services.amend_offer(viewer=self.viewer, offer=offer, change=form.change(), now=self.now)
-        return Response(_shown(self, pk))
+        return Response(self.shown(pk))
 
 
 class OfferBook(DomainView):
@@ -136,14 +168,10 @@ class OfferBook(DomainView):
         return Response(OfferBookSerializer({"offer": offer.pk, "hours": offer_book(offer)}).data)
 
 
-class OfferWithdrawal(DomainView):
+class OfferWithdrawal(WithFacts):
     @extend_schema(request=None, responses={200: OfferSerializer})
     def post(self, request: Request, pk: int) -> Response:  # noqa: ARG002
         """Take what is not sold off the market. What is sold stays sold."""
         offer = get_object_or_404(offers_for(self.viewer), pk=pk)
         services.withdraw_offer(viewer=self.viewer, offer=offer, now=self.now)
-        return Response(_shown(self, pk))
-
-
-def _shown(view: OfferList | DomainView | OfferDetail, pk: int) -> Any:
-    return OfferSerializer(with_card_hours_sold(offers_for(view.viewer)).get(pk=pk)).data
+        return Response(self.shown(pk))

@@ -24,6 +24,19 @@ LARGEST = 2**31 - 1
 DAY_BEGINS, DAY_ENDS = 8, 22
 
 
+def _kilowatts() -> ExactField:
+    return ExactField(
+        label=_("Power for cards sold here, at most"),
+        max_digits=9,
+        decimal_places=3,
+        required=False,
+        help_text=_(
+            "Together the cards sold on the exchange draw no more in any hour, by their rated power. "
+            "Leave it empty where power is no limit."
+        ),
+    )
+
+
 class SiteForm(forms.Form):
     name_en = forms.CharField(label=_("Name in English"), max_length=120)
     name_zh = forms.CharField(label=_("Name in Chinese"), max_length=120)
@@ -40,9 +53,18 @@ class SiteForm(forms.Form):
     )
     renewable_share = PercentField(label=_("Renewable power"))
     bandwidth_mbps = forms.IntegerField(label=_("Bandwidth to the internet"), max_value=LARGEST)
+    power_cap_kw = _kilowatts()
 
     def site(self) -> SiteInput:
         return SiteInput(**self.cleaned_data)
+
+
+class PowerCapForm(forms.Form):
+    power_cap_kw = _kilowatts()
+
+
+class ResizeForm(forms.Form):
+    cards = forms.IntegerField(label=_("Cards installed"), max_value=LARGEST)
 
 
 class FleetForm(forms.Form):

@@ -14,12 +14,14 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, BilingualName, CurrencyCode, Region, SoftwareStack
 from marketplace.supply import triggers
 
 # A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
 MOST_CARDS = 1_000_000
-HIGHEST_PRICE = Decimal(100_000)
+HIGHEST_PRICE = Decimal(50_000)
+HIGHEST_POWER_KW = Decimal("999999.999")
 
 
 class VerificationLevel(models.IntegerChoices):
@@ -44,6 +46,13 @@ class Site(BilingualName):
         choices=VerificationLevel, default=VerificationLevel.DECLARED
     )
     bandwidth_mbps = models.PositiveIntegerField()
+    power_cap_kw = models.DecimalField(
+        max_digits=9,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        help_text="what the cards sold on the exchange may draw together",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -53,16 +62,25 @@ class Site(BilingualName):
             models.CheckConstraint(
                 condition=Q(renewable_share__gte=0, renewable_share__lte=1), name="site_renewable_share"
             ),
+            models.CheckConstraint(
+                condition=Q(power_cap_kw__isnull=True) | Q(power_cap_kw__gt=0),
+                name="site_power_cap_positive",
+            ),
         ]
 
 
 class Fleet(models.Model):
-    """The cards of one model at one site, joined by one fabric."""
+    """The cards of one model at one site, joined by one fabric.
+
+    ``cards_since`` is the full hour from which the number of cards holds, where it has changed: offers
+    of the hours before were made of another number.
+    """
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="fleets")
     model = models.ForeignKey(AcceleratorModel, on_delete=models.PROTECT, related_name="fleets")
     stack = models.ForeignKey(SoftwareStack, on_delete=models.PROTECT, related_name="fleets")
     cards = models.PositiveIntegerField()
+    cards_since = models.DateTimeField(null=True, blank=True)
     node_size = models.PositiveSmallIntegerField()
     interconnect = models.CharField(max_length=60)
     installed_at = models.DateTimeField()
@@ -124,6 +142,7 @@ class Offer(models.Model):
             triggers.OFFER_IS_WELL_FORMED,
             triggers.OFFER_FITS_THE_FLEET,
             triggers.OFFER_STAYS,
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
@@ -150,7 +169,10 @@ class OfferHour(models.Model):
                 condition=Q(cards_sold__lte=F("cards_offered")), name="offer_hour_never_oversold"
             ),
         ]
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"O{self.offer_id} {self.slot:%F %H}: {self.cards_sold} of {self.cards_offered}"

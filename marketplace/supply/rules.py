@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.clock import floor_hour, hours_between, is_of_our_time
 from marketplace.errors import InvalidInput
-from marketplace.supply.models import HIGHEST_PRICE, MOST_CARDS, Fleet
+from marketplace.supply.models import HIGHEST_POWER_KW, HIGHEST_PRICE, MOST_CARDS, Fleet, Site
 
 LONGEST_OFFER_HOURS = 366 * 24
 
@@ -27,6 +27,7 @@ class SiteInput:
     pue: Decimal
     renewable_share: Decimal
     bandwidth_mbps: int
+    power_cap_kw: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,34 @@ def site_problems(site: SiteInput) -> Problems:
         yield "renewable_share", _("A share is between 0 and 1.")
     if not 0 < site.bandwidth_mbps <= 2**31 - 1:
         yield "bandwidth_mbps", _("State the bandwidth in Mbit/s, more than 0.")
+    yield from power_cap_problems(site.power_cap_kw)
+
+
+def power_cap_problems(kilowatts: Decimal | None) -> Problems:
+    if kilowatts is not None and not 0 < kilowatts <= HIGHEST_POWER_KW:
+        message = _("A power cap is more than 0 and at most %(most)s kW; without one, leave it empty.")
+        yield "power_cap_kw", message % {"most": f"{HIGHEST_POWER_KW:,}"}
+
+
+def fleets_of_known_power(fleets: Iterable[Fleet]) -> Problems:
+    """What keeps a site from having a power cap: nobody knows what some of its cards draw."""
+    unknown = sorted({str(fleet.model) for fleet in fleets if fleet.model.tdp_w is None})
+    if unknown:
+        message = _("Nobody has stated what %(models)s draws, so a cap could not be kept. Ask the operator.")
+        yield "power_cap_kw", message % {"models": ", ".join(unknown)}
+
+
+def keeps_the_cap(model: AcceleratorModel, site: Site) -> Problems:
+    if site.power_cap_kw is not None and model.tdp_w is None:
+        message = _(
+            "%(site)s has a power cap, and nobody has stated what %(model)s draws. "
+            "Ask the operator, or lift the cap."
+        )
+        yield "model", message % {"site": site, "model": model}
 
 
 def fleet_problems(fleet: FleetInput, now: datetime) -> Problems:
-    if not 0 < fleet.cards <= MOST_CARDS:
-        yield "cards", _("A fleet has 1 to %(most)s cards.") % {"most": f"{MOST_CARDS:,}"}
+    yield from _cards_installed(fleet.cards)
     if not 0 < fleet.node_size <= min(fleet.cards, 2**15 - 1):
         message = _("A node has at least 1 card and at most the fleet's %(cards)s.")
         yield "node_size", message % {"cards": fleet.cards}
@@ -98,6 +122,25 @@ def fleet_problems(fleet: FleetInput, now: datetime) -> Problems:
     elif fleet.installed_at > now:
         message = _("Only installed cards can be listed; it is %(now)s UTC.")
         yield "installed_at", message % {"now": f"{now:%F %H:%M}"}
+
+
+def resize_problems(cards: int, listed: int, fleet: Fleet) -> Problems:
+    """``listed`` is the most that the fleet owes to its offers at once from now on."""
+    yield from _cards_installed(cards)
+    if cards < fleet.node_size:
+        message = _("A node has %(node)s cards; a fleet is one node at least.")
+        yield "cards", message % {"node": fleet.node_size}
+    if cards < listed:
+        message = _(
+            "%(listed)s cards are listed or sold at once from now on; a fleet keeps at least these. "
+            "Withdraw what is not sold first."
+        )
+        yield "cards", message % {"listed": f"{listed:,}"}
+
+
+def _cards_installed(cards: int) -> Problems:
+    if not 0 < cards <= MOST_CARDS:
+        yield "cards", _("A fleet has 1 to %(most)s cards.") % {"most": f"{MOST_CARDS:,}"}
 
 
 def offer_problems(offer: OfferInput, fleet: Fleet) -> Problems:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import accumulate
+from typing import Self
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.actors import Capability, Viewer
+from marketplace.catalogue.selectors import currencies_with_rate
 from marketplace.clock import HOUR, hours_between
 from marketplace.supply.models import Fleet, Offer, OfferHour, Site
 
@@ -57,6 +59,46 @@ def with_card_hours_sold(offers: QuerySet[Offer]) -> QuerySet[Offer]:
 def with_fleet_totals(sites: QuerySet[Site]) -> QuerySet[Site]:
     """Each site with ``fleets_installed`` and ``cards_installed``."""
     return sites.annotate(fleets_installed=Count("fleets"), cards_installed=Coalesce(Sum("fleets__cards"), 0))
+
+
+def sites_of_unknown_power() -> QuerySet[Site]:
+    """Sites with a power cap that cannot be kept: nobody knows what some of their cards draw.
+
+    Entry refuses them; they come about where a fact of the catalogue is taken back.
+    """
+    unknown = Fleet.objects.filter(site=OuterRef("pk"), model__tdp_w=None)
+    return Site.objects.filter(Exists(unknown), power_cap_kw__isnull=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What clears an offer beside its own terms: currencies with an exchange rate, sites without power."""
+
+    currencies: Collection[str]
+    without_power: Collection[int]
+
+    @classmethod
+    def at(cls, moment: datetime) -> Self:
+        sites = frozenset(sites_of_unknown_power().values_list("pk", flat=True))
+        return cls(currencies_with_rate(at=moment), sites)
+
+    def missing_for(self, offer: Offer) -> str:
+        """The fact that an open offer waits for: ``fx_rate``, ``power``, ``memory``, or nothing."""
+        if offer.state != Offer.State.OPEN:
+            return ""
+        if offer.currency not in self.currencies:
+            return "fx_rate"
+        if offer.fleet.site_id in self.without_power:
+            return "power"
+        return "memory" if offer.fleet.model.memory_gb is None else ""
+
+
+def watts_sold(sites: Iterable[int], start: datetime, end: datetime) -> Mapping[tuple[int, datetime], int]:
+    """What the cards sold at sites draw in each hour of a window, W, by (site, hour)."""
+    hours = OfferHour.objects.filter(offer__fleet__site__in=list(sites), slot__gte=start, slot__lt=end)
+    rows = hours.order_by().values_list("offer__fleet__site", "slot")
+    drawn = rows.annotate(watts=Sum(F("cards_sold") * F("offer__fleet__model__tdp_w")))
+    return {(site, slot): watts or 0 for site, slot, watts in drawn}
 
 
 @dataclass(frozen=True, slots=True)

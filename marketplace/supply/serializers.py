@@ -14,7 +14,7 @@ from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.errors import InvalidInput
 from marketplace.supply.models import Fleet, Offer, Site
 from marketplace.supply.rules import LONGEST_OFFER_HOURS, FleetInput, OfferChange, OfferInput, SiteInput
-from marketplace.supply.selectors import fleets_for, hours_of, sites_for
+from marketplace.supply.selectors import Facts, fleets_for, hours_of, sites_for
 
 LARGEST = 2**31 - 1
 LARGEST_ID = 2**63 - 1
@@ -41,6 +41,7 @@ class SiteSerializer(serializers.ModelSerializer[Site]):
             "renewable_share",
             "verification",
             "bandwidth_mbps",
+            "power_cap_kw",
             "fleets_installed",
             "cards_installed",
             "created_at",
@@ -59,6 +60,7 @@ class FleetSerializer(serializers.ModelSerializer[Fleet]):
             "model",
             "stack",
             "cards",
+            "cards_since",
             "node_size",
             "interconnect",
             "installed_at",
@@ -67,10 +69,15 @@ class FleetSerializer(serializers.ModelSerializer[Fleet]):
 
 
 class OfferSerializer(serializers.ModelSerializer[Offer]):
+    """``facts`` in the context are the ``Facts`` of the moment."""
+
     site = serializers.IntegerField(source="fleet.site_id", read_only=True)
     model = serializers.CharField(source="fleet.model.slug", read_only=True)
     card_hours = serializers.SerializerMethodField()
     card_hours_sold = serializers.IntegerField(read_only=True)
+    waits_for = serializers.SerializerMethodField(
+        help_text="A fact without which an open offer is not cleared: `fx_rate`, `power`, `memory`, or null."
+    )
 
     class Meta:
         model = Offer
@@ -88,6 +95,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
             "minimum_hours",
             "notice_minutes",
             "state",
+            "waits_for",
             "entered_at",
             "withdrawn_at",
             "card_hours",
@@ -96,6 +104,10 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
 
     def get_card_hours(self, offer: Offer) -> int:
         return offer.cards * hours_of(offer)
+
+    def get_waits_for(self, offer: Offer) -> str | None:
+        facts: Facts = self.context["facts"]
+        return facts.missing_for(offer) or None
 
 
 class BookLineSerializer(serializers.Serializer[Any]):
@@ -154,6 +166,10 @@ class Named(serializers.SlugRelatedField[Any]):
         return super().to_internal_value(data)
 
 
+def _kilowatts(**options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=9, decimal_places=3, allow_null=True, **options)
+
+
 class SiteForm(serializers.Serializer[Any]):
     organisation = OrganisationOfViewer(required=False)
     name_en = serializers.CharField(max_length=120)
@@ -162,9 +178,18 @@ class SiteForm(serializers.Serializer[Any]):
     pue = serializers.DecimalField(max_digits=4, decimal_places=3)
     renewable_share = serializers.DecimalField(max_digits=7, decimal_places=6)
     bandwidth_mbps = serializers.IntegerField(max_value=LARGEST)
+    power_cap_kw = _kilowatts(required=False)
 
     def site(self) -> SiteInput:
         return SiteInput(**{k: v for k, v in self.validated_data.items() if k != "organisation"})
+
+
+class SiteChangeForm(serializers.Serializer[Any]):
+    power_cap_kw = _kilowatts(help_text="What the cards sold may draw together; null lifts the cap.")
+
+
+class FleetChangeForm(serializers.Serializer[Any]):
+    cards = serializers.IntegerField(max_value=LARGEST)
 
 
 class FleetForm(serializers.Serializer[Any]):

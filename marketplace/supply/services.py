@@ -1,22 +1,29 @@
 """Writing supply: sites, fleets and offers. Each change is recorded in its own transaction.
 
-Locks, in this order: the offer, then its fleet. The triggers of offers and allocations take no other.
+Locks, in this order: the book (``marketplace.book``), the owner, the offer, then its fleet. The triggers
+of offers and allocations take no other. Whoever registers a fleet or caps a site has the site's row, and
+no other.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer
+from accounts.caps import check_cap
 from accounts.models import Organisation
+from marketplace import book
+from marketplace.clock import LATEST, floor_hour
 from marketplace.errors import DomainError, InvalidInput
 from marketplace.supply import rules
 from marketplace.supply.models import Fleet, Offer, OfferHour, Site
@@ -53,6 +60,7 @@ def create_site(*, viewer: Viewer, organisation: Organisation, site: SiteInput, 
         pue=site.pue,
         renewable_share=site.renewable_share,
         bandwidth_mbps=site.bandwidth_mbps,
+        power_cap_kw=site.power_cap_kw,
     )
     data = {"name": site.name_en, "region": site.region.slug}
     audit.record(
@@ -63,11 +71,16 @@ def create_site(*, viewer: Viewer, organisation: Organisation, site: SiteInput, 
 
 @transaction.atomic
 def create_fleet(*, viewer: Viewer, site: Site, fleet: FleetInput, now: datetime) -> Fleet:
-    """Register installed cards at a site."""
+    """Register installed cards at a site.
+
+    Locks the site, so that it gets no power cap between the check and the insert.
+    """
     actor = viewer.require(Capability.TRADE, site.owner_id)
-    rules.refuse(_("The fleet cannot be registered."), rules.fleet_problems(fleet, now))
+    locked = _locked_site(site)
+    problems = chain(rules.fleet_problems(fleet, now), rules.keeps_the_cap(fleet.model, locked))
+    rules.refuse(_("The fleet cannot be registered."), problems)
     created = Fleet.objects.create(
-        site=site,
+        site=locked,
         model=fleet.model,
         stack=fleet.stack or fleet.model.stack,
         cards=fleet.cards,
@@ -83,12 +96,67 @@ def create_fleet(*, viewer: Viewer, site: Site, fleet: FleetInput, now: datetime
 
 
 @transaction.atomic
+def set_power_cap(*, viewer: Viewer, site: Site, kilowatts: Decimal | None, now: datetime) -> Site:
+    """Cap what the cards sold at a site draw together, from the next run on; ``None`` lifts the cap.
+
+    What is sold already stays sold, also where it draws more.
+    """
+    actor = viewer.require(Capability.TRADE, site.owner_id)
+    current = _locked_site(site)
+    fleets = current.fleets.select_related("model") if kilowatts is not None else ()
+    problems = chain(rules.power_cap_problems(kilowatts), rules.fleets_of_known_power(fleets))
+    rules.refuse(_("The power cap was not changed."), problems)
+    data = {"before": _text(current.power_cap_kw), "after": _text(kilowatts)}
+    current.power_cap_kw = kilowatts
+    current.save(update_fields=["power_cap_kw"])
+    audit.record(
+        actor=actor,
+        action="site.power_cap_changed",
+        target=current,
+        now=now,
+        organisation=current.owner_id,
+        data=data,
+    )
+    return current
+
+
+def _text(kilowatts: Decimal | None) -> str | None:
+    return None if kilowatts is None else str(kilowatts)
+
+
+@transaction.atomic
+def resize_fleet(*, viewer: Viewer, fleet: Fleet, cards: int, now: datetime) -> Fleet:
+    """Change how many cards are installed, from the hour under way on.
+
+    A fleet keeps what it lists now and what it sold in hours to come; what it listed in the past is past.
+    """
+    actor = viewer.require(Capability.TRADE, fleet.site.owner_id)
+    current = _locked(fleet)
+    since = floor_hour(now)
+    listed = most_listed(current, since, LATEST)
+    rules.refuse(_("The fleet was not changed."), rules.resize_problems(cards, listed, current))
+    data = {"before": current.cards, "after": cards}
+    current.cards, current.cards_since = cards, since
+    current.save(update_fields=["cards", "cards_since"])
+    owner = current.site.owner_id
+    audit.record(actor=actor, action="fleet.resized", target=current, now=now, organisation=owner, data=data)
+    return current
+
+
+@transaction.atomic
 def create_offer(*, viewer: Viewer, fleet: Fleet, offer: OfferInput, now: datetime) -> Offer:
     """List cards of a fleet, in the currency of its zone.
 
     Locks the fleet, so that what is free does not change between the check and the insert.
     """
-    actor = viewer.require(Capability.TRADE, fleet.site.owner_id)
+    owner = fleet.site.owner_id
+    actor = viewer.require(Capability.TRADE, owner)
+    check_cap(
+        owner,
+        Offer.objects.filter(fleet__site__owner=owner, state=Offer.State.OPEN, ends_at__gt=now),
+        most=settings.MOST_OPEN_OFFERS,
+        message=_("An owner has at most %(most)s open offers. Withdraw one first."),
+    )
     locked = _locked(fleet)
     _check(offer, locked, now)
     created = Offer.objects.create(
@@ -109,6 +177,7 @@ def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datet
     Once the window has begun only the asks change: what was offered in hours gone by is a fact.
     """
     actor = viewer.require(Capability.TRADE, offer.fleet.site.owner_id)
+    book.hold_open()
     current = _locked_offer(offer)
     fleet = _locked(offer.fleet)
     if current.state != Offer.State.OPEN:
@@ -138,6 +207,7 @@ def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datet
 def withdraw_offer(*, viewer: Viewer, offer: Offer, now: datetime) -> Offer:
     """Take what is not sold off the market. What is sold stays sold; doing it twice changes nothing."""
     actor = viewer.require(Capability.TRADE, offer.fleet.site.owner_id)
+    book.hold_open()
     current = _locked_offer(offer)
     if current.state == Offer.State.WITHDRAWN:
         return current
@@ -146,6 +216,10 @@ def withdraw_offer(*, viewer: Viewer, offer: Offer, now: datetime) -> Offer:
     current.save(update_fields=["state", "withdrawn_at"])
     _record(actor, current, "offer.withdrawn", now, {})
     return current
+
+
+def _locked_site(site: Site) -> Site:
+    return Site.objects.select_for_update(no_key=True).get(pk=site.pk)
 
 
 def _locked(fleet: Fleet) -> Fleet:
@@ -164,7 +238,9 @@ def _check(
     message = _("The offer cannot be listed.")
     past = () if begun else rules.not_in_the_past(terms.starts_at, now)
     rules.refuse(message, chain(rules.offer_problems(terms, fleet), past))
-    listed = most_listed(fleet, terms.starts_at, terms.ends_at, besides=besides)
+    # In the hours before the fleet had this number of cards, what it listed is past.
+    since = max(terms.starts_at, fleet.cards_since or terms.starts_at)
+    listed = most_listed(fleet, since, terms.ends_at, besides=besides)
     rules.refuse(message, chain(rules.fits(terms.cards, listed, fleet), _keeps_what_it_sold(terms, besides)))
 
 

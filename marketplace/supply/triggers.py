@@ -14,9 +14,9 @@ OFFER_IS_WELL_FORMED = pgtrigger.Trigger(
             RAISE EXCEPTION 'offer window % to % is not made of whole UTC hours', NEW.starts_at, NEW.ends_at
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_window_whole_hours';
         END IF;
-        IF cardinality(NEW.asks) NOT IN (1, hours) OR 0 >= ANY (NEW.asks) OR 100000 < ANY (NEW.asks)
+        IF cardinality(NEW.asks) NOT IN (1, hours) OR 0 >= ANY (NEW.asks) OR 50000 < ANY (NEW.asks)
             OR array_position(NEW.asks, NULL) IS NOT NULL THEN
-            RAISE EXCEPTION 'an offer of % hours needs 1 or % asks, above 0 and up to 100000', hours, hours
+            RAISE EXCEPTION 'an offer of % hours needs 1 or % asks, above 0 and up to 50000', hours, hours
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_asks';
         END IF;
         SELECT zone.currency INTO STRICT zone_currency
@@ -55,17 +55,19 @@ MOST_LISTED_CARDS = f"""
     ) AS totals
 """  # noqa: S608 (constants of this module)
 
-LISTED_IN_WINDOW = MOST_LISTED_CARDS.format(fleet="NEW.fleet_id", since="NEW.starts_at", until="NEW.ends_at")
-LISTED_EVER = MOST_LISTED_CARDS.format(fleet="NEW.id", since="'-infinity'", until="'infinity'")
+LISTED_IN_WINDOW = MOST_LISTED_CARDS.format(fleet="NEW.fleet_id", since="since", until="NEW.ends_at")
+LISTED_AHEAD = MOST_LISTED_CARDS.format(fleet="NEW.id", since="since", until="'infinity'")
 
 # The fleet's row is locked first, so that two offers of one fleet are checked one after the other.
+# Hours before the fleet had this number of cards are a matter of the past.
 OFFER_FITS_THE_FLEET = pgtrigger.Trigger(
     name="fits_the_fleet",
     when=pgtrigger.After,
     operation=pgtrigger.Insert | pgtrigger.Update,
-    declare=[("installed", "integer"), ("listed", "bigint")],
+    declare=[("installed", "integer"), ("listed", "bigint"), ("since", "timestamptz")],
     func=f"""
-        SELECT cards INTO STRICT installed FROM supply_fleet WHERE id = NEW.fleet_id FOR NO KEY UPDATE;
+        SELECT cards, greatest(NEW.starts_at, cards_since) INTO STRICT installed, since
+            FROM supply_fleet WHERE id = NEW.fleet_id FOR NO KEY UPDATE;
         listed := ({LISTED_IN_WINDOW});
         IF listed > installed THEN
             RAISE EXCEPTION 'fleet % has % cards, its offers would list %', NEW.fleet_id, installed, listed
@@ -102,13 +104,15 @@ OFFER_STAYS = pgtrigger.Trigger(
     """,
 )
 
+# What is listed or sold from the hour on from which the new number of cards holds.
 FLEET_KEEPS_WHAT_IT_OFFERS = pgtrigger.Trigger(
     name="keeps_what_it_offers",
     when=pgtrigger.Before,
-    operation=pgtrigger.UpdateOf("cards"),  # type: ignore[no-untyped-call]
-    declare=[("listed", "bigint")],
+    operation=pgtrigger.UpdateOf("cards", "cards_since"),  # type: ignore[no-untyped-call]
+    declare=[("listed", "bigint"), ("since", "timestamptz")],
     func=f"""
-        listed := ({LISTED_EVER});
+        since := coalesce(NEW.cards_since, '-infinity');
+        listed := ({LISTED_AHEAD});
         IF listed > NEW.cards THEN
             RAISE EXCEPTION 'fleet % lists % cards, it cannot shrink to %', NEW.id, listed, NEW.cards
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offers_fit_the_fleet';

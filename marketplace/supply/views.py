@@ -26,6 +26,8 @@ from marketplace.supply.forms import (
     FleetForm,
     OfferFilter,
     OfferForm,
+    PowerCapForm,
+    ResizeForm,
     SiteForm,
 )
 from marketplace.supply.models import Fleet, Offer, OfferHour, Site
@@ -40,6 +42,7 @@ from marketplace.supply.presentation import (
     window_start,
 )
 from marketplace.supply.selectors import (
+    Facts,
     fleets_for,
     offer_book,
     offers_for,
@@ -158,6 +161,42 @@ def new_fleet(request: PageRequest, pk: int) -> HttpResponse:
 
 
 @login_required
+@require_http_methods(["GET", "POST"])
+def power_cap(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(sites_for(request.viewer), pk=pk)
+    request.viewer.require(Capability.TRADE, shown.owner_id)
+    form = PowerCapForm(posted(request), initial={"power_cap_kw": shown.power_cap_kw})
+    if form.is_valid():
+        kilowatts = form.cleaned_data["power_cap_kw"]
+        try:
+            services.set_power_cap(viewer=request.viewer, site=shown, kilowatts=kilowatts, now=market_now())
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, _("The power cap holds from the next market run on."))
+            return redirect("supply:site", shown.pk)
+    return _form(request, "supply/power_cap.html", form, {"site": shown})
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def resize_fleet(request: PageRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(fleets_for(request.viewer), pk=pk)
+    request.viewer.require(Capability.TRADE, shown.site.owner_id)
+    form = ResizeForm(posted(request), initial={"cards": shown.cards})
+    if form.is_valid():
+        cards = form.cleaned_data["cards"]
+        try:
+            services.resize_fleet(viewer=request.viewer, fleet=shown, cards=cards, now=market_now())
+        except DomainError as refusal:
+            show_refusal(form, refusal)
+        else:
+            messages.success(request, _("The number of cards is changed."))
+            return redirect("supply:site", shown.site.pk)
+    return _form(request, "supply/resize_fleet.html", form, {"fleet": shown})
+
+
+@login_required
 @require_safe
 def offers(request: PageRequest) -> HttpResponseBase:
     now = market_now()
@@ -186,6 +225,7 @@ def offer(request: PageRequest, pk: int) -> HttpResponse:
     book = offer_book(shown)
     context = {
         "offer": shown,
+        "waits_for": Facts.at(now).missing_for(shown),
         "line": line_of(shown, now),
         "sums": sums(book, now),
         "page": page_of(request, book, DAY, first=page_at(shown, now, DAY)),

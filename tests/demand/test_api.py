@@ -66,7 +66,9 @@ def test_a_buyer_enters_a_request_once_however_often_it_is_sent(
             "accelerator_models": ["h800"],
             "stacks": [],
             "careful": False,
-            "gang": False,
+            "gangs": 0,
+            "divisible": False,
+            "interruptible": False,
             "precision": "",
             "memory_gb": None,
             "earliest_start": "2026-03-02T09:00:00Z",
@@ -136,7 +138,7 @@ def test_a_list_costs_the_same_whatever_its_length(
         for alternative in request.alternatives.all():
             alternative.accelerator_models.add(make_model())
             alternative.stacks.add(make_stack())
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             found = client.get("/api/v1/requests", headers=by_token).json()["results"]
         assert len(found) == number + 1
     assert client.get("/api/v1/requests?state=matched", headers=by_token).json()["results"] == []

@@ -63,7 +63,7 @@ def test_a_request_enters_with_its_alternatives_in_order(cast: Cast, now: dateti
     request = enter(
         cast,
         now,
-        alternative(accelerator_models=("h800", "h800"), stacks=("cann-8", "cuda-12"), gang=True),
+        alternative(accelerator_models=("h800", "h800"), stacks=("cann-8", "cuda-12"), gangs=1),
         alternative(
             unit="np",
             amount=Decimal("2.5"),
