@@ -30,8 +30,7 @@ from marketplace.audit.selectors import (
     default_window,
     utilisation,
 )
-from marketplace.clearing.models import MarketRun
-from marketplace.clearing.selectors import runs
+from marketplace.clearing.selectors import failed_runs_waiting
 from marketplace.clock import market_now
 from marketplace.delivery.models import DeliveryState
 from marketplace.delivery.selectors import deliveries_for
@@ -189,7 +188,7 @@ def parked(request: PageRequest) -> HttpResponse:
     usage = parked_for(viewer).filter(resolved_at=None)
     conflicts = conflicts_for(viewer)
     failed = deliveries_for(viewer).filter(state=DeliveryState.FAILED)
-    failed_runs = runs().filter(state=MarketRun.State.FAILED)
+    failed_runs = failed_runs_waiting()
     counts = [rows.count() for rows in (usage, conflicts, failed, failed_runs)]
     context = {
         "usage": usage[:PARKED_SHOWN],

@@ -9,6 +9,9 @@ urlpatterns = [
     path("market-runs/<int:pk>/prices", api.RunPrices.as_view(), name="market-run-prices"),
     path("market-runs/<int:pk>/snapshot", api.RunSnapshot.as_view(), name="market-run-snapshot"),
     path("market-runs/<int:pk>/result", api.RunResult.as_view(), name="market-run-result"),
+    path("market-runs/<int:pk>/package", api.RunPackage.as_view(), name="market-run-package"),
+    path("market-runs/<int:pk>/part", api.RunPart.as_view(), name="market-run-part"),
     path("prices", api.Prices.as_view(), name="price-list"),
     path("explanations", api.Explanations.as_view(), name="explanation-list"),
+    path("offer-outcomes", api.OfferOutcomes.as_view(), name="offer-outcome-list"),
 ]

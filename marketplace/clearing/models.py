@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 import pgtrigger
@@ -11,9 +12,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, ProfileVersion, Zone
 from marketplace.clearing import triggers
 from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.engine.replay import share_of_best
 from marketplace.engine.result import Constraint
 from marketplace.engine.result import Outcome as EngineOutcome
 from marketplace.supply.models import Offer
@@ -24,6 +27,12 @@ class MarketRun(models.Model):
 
     A run is opened, snapshotted, and committed or failed; at most one run is under way.
     ``snapshot_digest`` and ``result_digest`` are SHA-256 of the canonical bytes before compression.
+
+    Money is in the base currency. No placement whatever has an ``objective`` above ``bound``: the
+    shadow prices that prove it are in the result. ``refused_in_money`` requests would have gained
+    ``foregone`` in all at the clearing prices and were refused, because what was left did not fit
+    their size. ``repriced`` counts orders given up because no uniform price could be found with them.
+    ``…_ms`` are measured: what the snapshot, the engine and the verification took.
     """
 
     class State(models.TextChoices):
@@ -51,6 +60,14 @@ class MarketRun(models.Model):
     card_hours_free = models.PositiveBigIntegerField(null=True)
     card_hours_sold = models.PositiveBigIntegerField(null=True)
     surplus = models.DecimalField(max_digits=24, decimal_places=6, null=True)
+    objective = models.DecimalField(max_digits=24, decimal_places=6, null=True)
+    bound = models.DecimalField(max_digits=24, decimal_places=6, null=True)
+    repriced = models.PositiveIntegerField(null=True)
+    refused_in_money = models.PositiveIntegerField(null=True)
+    foregone = models.DecimalField(max_digits=24, decimal_places=6, null=True)
+    snapshot_ms = models.PositiveIntegerField(null=True)
+    clear_ms = models.PositiveIntegerField(null=True)
+    verify_ms = models.PositiveIntegerField(null=True)
     failure = models.TextField(blank=True)
 
     class Meta:
@@ -67,12 +84,23 @@ class MarketRun(models.Model):
                     requests_open__isnull=False,
                     requests_matched__isnull=False,
                     surplus__isnull=False,
+                    objective__isnull=False,
+                    bound__isnull=False,
+                    repriced__isnull=False,
+                    refused_in_money__isnull=False,
+                    foregone__isnull=False,
                     profile_version__isnull=False,
                 ),
                 name="committed_run_is_whole",
             ),
+            models.CheckConstraint(condition=Q(objective__lte=F("bound")), name="run_objective_within_bound"),
+            models.CheckConstraint(
+                condition=Q(refused_in_money=0, foregone=0) | Q(refused_in_money__gt=0, foregone__gt=0),
+                name="run_foregone_by_refusals",
+            ),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
             pgtrigger.Protect(
                 name="finished",
@@ -83,6 +111,13 @@ class MarketRun(models.Model):
 
     def __str__(self) -> str:
         return f"M{self.pk}"
+
+    @property
+    def share_of_best(self) -> Decimal | None:
+        """The share of the best possible objective that the run is proven to have reached at least."""
+        if self.objective is None or self.bound is None:
+            return None
+        return share_of_best(self.objective, self.bound)
 
 
 class Allocation(models.Model):
@@ -105,6 +140,8 @@ class Allocation(models.Model):
 
     class Meta:
         constraints: ClassVar = [
+            # A request whose work is divisible may hold several runs of one offer, one after the other.
+            models.UniqueConstraint(fields=["request", "offer", "starts_at"], name="allocation_once"),
             models.CheckConstraint(condition=Q(cards__gt=0), name="allocation_cards_positive"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="allocation_not_empty"),
             models.CheckConstraint(condition=Q(fx_rate__gt=0), name="allocation_fx_rate_positive"),
@@ -112,6 +149,7 @@ class Allocation(models.Model):
         indexes: ClassVar = [models.Index(fields=["starts_at"]), models.Index(fields=["ends_at"])]
         triggers: ClassVar = [
             triggers.ALLOCATION_SELLS_HOURS,
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -140,6 +178,7 @@ class ClearingPrice(models.Model):
             models.Index(fields=["slot"]),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -148,7 +187,12 @@ class ClearingPrice(models.Model):
 
 
 class Explanation(models.Model):
-    """Why a request got what it got in a run; ``details`` is the engine's explanation as JSON."""
+    """Why a request got what it got in a run; ``details`` is the engine's explanation as JSON.
+
+    ``price`` is what a refused request would have had to pay per unit and hour, in its currency, where
+    that was least: the price it lost against. Empty where no offer could have served it. ``foregone``
+    is its gain at those prices in the run's base currency: above 0 it was in the money and yet refused.
+    """
 
     class Outcome(models.TextChoices):
         MATCHED = EngineOutcome.MATCHED, _("Matched")
@@ -171,21 +215,77 @@ class Explanation(models.Model):
         WINDOW = Constraint.WINDOW, _("time window")
         CAPACITY = Constraint.CAPACITY, _("free cards")
         LIMIT = Constraint.LIMIT, _("limit price")
+        BUDGET = Constraint.BUDGET, _("budget shared with other requests")
+        CHOICE = Constraint.CHOICE, _("choice among several requests")
+        OWNER_CAP = Constraint.OWNER_CAP, _("cap on what one owner delivers")
+        POWER = Constraint.POWER, _("power available at the site")
 
-    run = models.ForeignKey(MarketRun, on_delete=models.PROTECT, related_name="explanations")
-    request = models.ForeignKey(ComputeRequest, on_delete=models.PROTECT, related_name="explanations")
+    # A national run writes 100,000 of these: the indexes below do for the foreign keys too.
+    run = models.ForeignKey(MarketRun, on_delete=models.PROTECT, related_name="explanations", db_index=False)
+    request = models.ForeignKey(
+        ComputeRequest, on_delete=models.PROTECT, related_name="explanations", db_index=False
+    )
     outcome = models.CharField(max_length=10, choices=Outcome)
     binding = models.CharField(max_length=20, choices=Binding, blank=True)
+    price = models.DecimalField(max_digits=24, decimal_places=6, null=True)
+    foregone = models.DecimalField(max_digits=24, decimal_places=6, default=0)
     details = models.JSONField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "request"], name="explanation_once_a_run"),
+            models.CheckConstraint(
+                condition=Q(foregone=0) | Q(foregone__gt=0, outcome="unmatched", price__isnull=False),
+                name="explanation_foregone_if_refused",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["request", "-run"])]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:
         return f"M{self.run_id} R{self.request_id} {self.outcome}"
+
+
+class OfferOutcome(models.Model):
+    """What became of an offer in a run: card-hours that were free before it, and sold by it.
+
+    ``ask`` is the highest flat ask at which ``card_hours`` more would have sold, in the offer's
+    currency; both are empty where no lower ask would have sold any.
+    """
+
+    run = models.ForeignKey(
+        MarketRun, on_delete=models.PROTECT, related_name="offer_outcomes", db_index=False
+    )
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="outcomes", db_index=False)
+    free = models.PositiveBigIntegerField()
+    sold = models.PositiveBigIntegerField()
+    ask = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    card_hours = models.PositiveBigIntegerField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "offer"], name="offer_outcome_once_a_run"),
+            models.CheckConstraint(condition=Q(sold__lte=F("free")), name="offer_outcome_sold_was_free"),
+            models.CheckConstraint(
+                condition=Q(ask__isnull=True, card_hours__isnull=True)
+                | Q(
+                    ask__isnull=False,
+                    ask__gt=0,
+                    card_hours__isnull=False,
+                    card_hours__gt=0,
+                    card_hours__lte=F("free") - F("sold"),
+                ),
+                name="offer_outcome_remedy_is_whole",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["offer", "-run"])]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"M{self.run_id} O{self.offer_id} {self.sold}/{self.free}"

@@ -1,4 +1,5 @@
-"""Reading runs and prices. Runs and prices are public; explanations belong to the buyer."""
+"""Reading runs and prices. Runs and prices are public; explanations belong to the buyer, outcomes of
+offers to the owner."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import (
     Count,
     DecimalField,
@@ -19,9 +21,16 @@ from django.db.models import (
     Subquery,
     Sum,
 )
+from django.db.models.functions import Coalesce
 
 from accounts.actors import Capability, Viewer
-from marketplace.clearing.models import Allocation, ClearingPrice, Explanation, MarketRun
+from marketplace.clearing.models import (
+    Allocation,
+    ClearingPrice,
+    Explanation,
+    MarketRun,
+    OfferOutcome,
+)
 from marketplace.clock import HOUR, floor_hour
 
 MONEY = DecimalField(max_digits=30, decimal_places=6)
@@ -39,7 +48,19 @@ def runs() -> QuerySet[MarketRun]:
 
 
 def last_committed() -> MarketRun | None:
-    return runs().filter(state=MarketRun.State.COMMITTED).first()
+    return committed_runs().first()
+
+
+def committed_runs(*, until: MarketRun | None = None) -> QuerySet[MarketRun]:
+    """Runs that were committed, newest first; those until a run with that run itself."""
+    rows = runs().filter(state=MarketRun.State.COMMITTED)
+    return rows if until is None else rows.filter(pk__lte=until.pk)
+
+
+def failed_runs_waiting() -> QuerySet[MarketRun]:
+    """Failed runs since the last one that was committed: a later success has cleared what they left."""
+    last = committed_runs().values("pk")[:1]
+    return runs().filter(state=MarketRun.State.FAILED, pk__gt=Coalesce(Subquery(last), 0))
 
 
 def with_models_sold(rows: QuerySet[MarketRun]) -> QuerySet[MarketRun]:
@@ -106,7 +127,7 @@ def prices_of_run(run: MarketRun) -> QuerySet[ClearingPrice]:
 
 
 def products_of_run(run: MarketRun) -> QuerySet[ClearingPrice, Any]:
-    """What a run sold: its prices and card-hours, a row for each product."""
+    """What a run sold: its prices and card-hours, a row for each product; ``by_slot`` are its prices."""
     rows = run.prices.order_by().values(
         "model__slug",
         "model__vendor",
@@ -116,7 +137,8 @@ def products_of_run(run: MarketRun) -> QuerySet[ClearingPrice, Any]:
         "zone__name_zh",
         "currency",
     )
-    return _summed(rows).order_by("model__vendor", "model__name", "zone__slug")
+    by_slot = ArrayAgg("price", order_by="slot")
+    return _summed(rows).annotate(by_slot=by_slot).order_by("model__vendor", "model__name", "zone__slug")
 
 
 def history_of_product(*, model: str, zone: str) -> QuerySet[ClearingPrice, Any]:
@@ -165,6 +187,18 @@ def explanations_for(viewer: Viewer) -> QuerySet[Explanation]:
     if viewer.sees_everything:
         return rows
     return rows.filter(request__organisation__in=viewer.organisations_with(Capability.READ))
+
+
+def offer_outcomes_for(viewer: Viewer) -> QuerySet[OfferOutcome]:
+    """What became of the viewer's offers, newest run first."""
+    rows = (
+        OfferOutcome.objects.select_related("run", "offer__fleet__model", "offer__fleet__site__region__zone")
+        .defer("run__snapshot", "run__result")
+        .order_by("-run_id", "offer_id")
+    )
+    if viewer.sees_everything:
+        return rows
+    return rows.filter(offer__fleet__site__owner__in=viewer.organisations_with(Capability.READ))
 
 
 def allocations_for(viewer: Viewer) -> QuerySet[Allocation]:

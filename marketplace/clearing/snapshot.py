@@ -6,28 +6,36 @@ up, a limit down, a floor of a buyer up, a ceiling of a buyer down. Figures with
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import TypeVar
 
 import structlog
 from django.db.models import Prefetch, QuerySet
 
 from marketplace.catalogue.models import AcceleratorModel, ProfileVersion, Region
-from marketplace.catalogue.selectors import FactMissing, fx_table, models_with_profiles, round_trips
+from marketplace.catalogue.selectors import (
+    FactMissing,
+    carbon_price,
+    fx_table,
+    models_with_profiles,
+    round_trips,
+)
 from marketplace.clock import HOUR, hours_between
-from marketplace.demand.models import Alternative, ComputeRequest
+from marketplace.demand.commitments import open_with_owners, with_matched, with_spent
+from marketplace.demand.models import Alternative, Budget, Choice, ComputeRequest, OwnerCap
 from marketplace.demand.rules import AlternativeInput
 from marketplace.engine import snapshot as engine
 from marketplace.engine.validation import SNAPSHOT_FORMAT
 from marketplace.supply.models import Offer, OfferHour, Site
+from marketplace.supply.selectors import Facts, watts_sold
 
 log = structlog.get_logger(__name__)
-Order = TypeVar("Order", Offer, ComputeRequest)
 
 MEBIBYTES_A_GIGABYTE = 1024
+KILOGRAMS_A_TONNE = 1000
+WATTS_A_KILOWATT = 1000
 
 
 def micro(value: Decimal, rounding: str) -> int:
@@ -50,9 +58,11 @@ def build(
     """
     window = Window(horizon_start, slots)
     table = fx_table(at=now)
-    wanted = _convertible(open_requests() if requests is None else requests, table)
-    offers = _convertible(open_offers(window.start, window.end), table)
-    sites = {offer.fleet.site_id: offer.fleet.site for offer in offers}
+    found = _convertible(open_requests() if requests is None else requests, table)
+    wanted = [(row, built) for row in found if (built := _request(row, window)) is not None]
+    rows = [row for row, _ in wanted]
+    offers = _known(open_offers(window.start, window.end), Facts.at(now))
+    sites = list({offer.fleet.site_id: offer.fleet.site for offer in offers}.values())
     return engine.Snapshot(
         format=SNAPSHOT_FORMAT,
         horizon_start=horizon_start.isoformat(),
@@ -62,9 +72,13 @@ def build(
         models=tuple(
             _model(model) for model in models_with_profiles(profiles) if model.memory_gb is not None
         ),
-        sites=_sites(sites.values()),
+        sites=_sites(sites, window),
         offers=_offers(offers, window),
-        requests=tuple(request for row in wanted if (request := _request(row, window)) is not None),
+        requests=tuple(built for _, built in wanted),
+        budgets=_budgets(rows),
+        choices=_choices(rows),
+        owner_caps=_owner_caps(rows, sites, now),
+        carbon_price=micro(carbon_price(base_currency, at=now) / KILOGRAMS_A_TONNE, ROUND_CEILING),
     )
 
 
@@ -101,13 +115,22 @@ def open_requests() -> QuerySet[ComputeRequest]:
     )
 
 
-def _convertible(rows: Iterable[Order], table: Mapping[str, Decimal]) -> list[Order]:
+def _convertible(rows: Iterable[ComputeRequest], table: Mapping[str, Decimal]) -> list[ComputeRequest]:
     """Those in a currency with an exchange rate. The others wait for one: no order stops the whole market."""
     found = list(rows)
     waiting = [row.currency for row in found if row.currency not in table]
     if waiting:
         log.error("exchange_rate_missing", currencies=sorted(set(waiting)), orders=len(waiting))
     return [row for row in found if row.currency in table]
+
+
+def _known(rows: Iterable[Offer], facts: Facts) -> list[Offer]:
+    """Those of which all facts are known. The others wait for theirs, which the owner's page names."""
+    found = [(row, facts.missing_for(row)) for row in rows]
+    waiting = Counter(missing for _, missing in found if missing)
+    if waiting:
+        log.error("offers_wait_for_facts", **waiting)
+    return [row for row, missing in found if not missing]
 
 
 def _currencies(table: Mapping[str, Decimal], base: str) -> tuple[engine.Currency, ...]:
@@ -137,15 +160,27 @@ def _model(model: AcceleratorModel) -> engine.Model:
     )
 
 
-def _sites(sites: Iterable[Site]) -> tuple[engine.Site, ...]:
+def _sites(sites: Sequence[Site], window: Window) -> tuple[engine.Site, ...]:
     by_region: dict[int, list[engine.RoundTrip]] = defaultdict(list)
     slugs = dict(Region.objects.values_list("pk", "slug"))
     for (region, place), microseconds in round_trips().items():
         by_region[region].append(engine.RoundTrip(slugs[place], microseconds))
-    return tuple(_site(site, tuple(by_region[site.region_id])) for site in sites)
+    power = _power_left(sites, window)
+    return tuple(_site(site, tuple(by_region[site.region_id]), power.get(site.pk, ())) for site in sites)
 
 
-def _site(site: Site, trips: tuple[engine.RoundTrip, ...]) -> engine.Site:
+def _power_left(sites: Iterable[Site], window: Window) -> Mapping[int, tuple[int, ...]]:
+    """What the cards sold at each site with a cap may still draw in each slot, W."""
+    caps = {site.pk: site.power_cap_kw for site in sites if site.power_cap_kw is not None}
+    drawn = watts_sold(caps, window.start, window.end)
+    slots = [window.start + slot * HOUR for slot in range(window.slots)]
+    return {
+        site: tuple(max(0, int(cap * WATTS_A_KILOWATT) - drawn.get((site, slot), 0)) for slot in slots)
+        for site, cap in caps.items()
+    }
+
+
+def _site(site: Site, trips: tuple[engine.RoundTrip, ...], power_cap: tuple[int, ...]) -> engine.Site:
     """Carbon is that of the grid for the share that is not renewable."""
     carbon = site.region.grid_carbon * (1 - site.renewable_share)
     return engine.Site(
@@ -159,12 +194,12 @@ def _site(site: Site, trips: tuple[engine.RoundTrip, ...]) -> engine.Site:
         renewable_share=micro(site.renewable_share, ROUND_FLOOR),
         carbon=int((carbon * 1000).to_integral_value(ROUND_CEILING)),
         verification=site.verification,
-        power_cap=(),
+        power_cap=power_cap,
     )
 
 
 def _offers(offers: Iterable[Offer], window: Window) -> tuple[engine.Offer, ...]:
-    built = (_offer(offer, window) for offer in offers if offer.fleet.model.memory_gb is not None)
+    built = (_offer(offer, window) for offer in offers)
     return tuple(offer for offer in built if offer.free)
 
 
@@ -240,9 +275,12 @@ def alternative_of(
     stacks: Iterable[str],
     near: str,
 ) -> engine.Alternative | None:
-    """An alternative in the engine's units, or ``None`` where it does not fit into the horizon."""
+    """An alternative in the engine's units, or ``None`` where it does not fit into the horizon.
+
+    Divisible work needs no more than an hour of it: what is missing in hours, more cards make up.
+    """
     earliest, deadline = window.slot_from(row.earliest_start), window.slot_until(row.deadline)
-    if deadline - earliest < row.hours:
+    if deadline - earliest < (1 if row.divisible else row.hours):
         return None
     unit = engine.Unit(row.unit)
     return engine.Alternative(
@@ -253,9 +291,9 @@ def alternative_of(
         workload=engine.Workload(row.workload),
         models=tuple(sorted(models)),
         careful=row.careful,
-        gangs=1 if row.gang else 0,
-        divisible=False,
-        interruptible=False,
+        gangs=row.gangs,
+        divisible=row.divisible,
+        interruptible=row.interruptible,
         precision=engine.Precision(row.precision) if row.precision else None,
         memory=_optional(row.memory_gb, MEBIBYTES_A_GIGABYTE, ROUND_CEILING),
         earliest=earliest,
@@ -269,6 +307,55 @@ def alternative_of(
         carbon=_optional(row.carbon, 1000, ROUND_FLOOR),
         verification=row.verification,
         notice=row.notice_minutes,
+    )
+
+
+def _budgets(rows: Iterable[ComputeRequest]) -> tuple[engine.Budget, ...]:
+    """What is left of each budget, for those of its requests that are in this market."""
+    members = _members((row.shared_budget_id, row.pk) for row in rows)
+    budgets = with_spent(Budget.objects.filter(pk__in=members)).order_by("pk")
+    return tuple(_budget(row, members[row.pk]) for row in budgets)
+
+
+def _budget(row: Budget, requests: tuple[int, ...]) -> engine.Budget:
+    left: Decimal = row.left  # type: ignore[attr-defined]
+    return engine.Budget(row.pk, requests, row.currency, micro(left, ROUND_FLOOR))
+
+
+def _choices(rows: Iterable[ComputeRequest]) -> tuple[engine.Choice, ...]:
+    """How many more of each choice may be matched, for those of its requests that are in this market."""
+    members = _members((row.choice_id, row.pk) for row in rows)
+    choices = with_matched(Choice.objects.filter(pk__in=members)).order_by("pk")
+    return tuple(_choice(row, members[row.pk]) for row in choices)
+
+
+def _choice(row: Choice, requests: tuple[int, ...]) -> engine.Choice:
+    left: int = row.left  # type: ignore[attr-defined]
+    return engine.Choice(row.pk, requests, left)
+
+
+def _members(pairs: Iterable[tuple[int | None, int]]) -> Mapping[int, tuple[int, ...]]:
+    """Requests by the group that they are under."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for group, request in pairs:
+        if group is not None:
+            members[group].append(request)
+    return {group: tuple(sorted(requests)) for group, requests in members.items()}
+
+
+def _owner_caps(
+    rows: Iterable[ComputeRequest], sites: Iterable[Site], now: datetime
+) -> tuple[engine.OwnerCap, ...]:
+    """What each buyer with a cap may still take from each owner of this market."""
+    buyers = {row.organisation_id for row in rows}
+    caps = OwnerCap.objects.filter(organisation__in=buyers).order_by("pk")
+    most = dict(caps.values_list("organisation", "card_hours"))
+    taken = open_with_owners(most, now=now)
+    owners = sorted({site.owner_id for site in sites})
+    return tuple(
+        engine.OwnerCap(buyer, owner, max(0, cap - taken.get((buyer, owner), 0)))
+        for buyer, cap in most.items()
+        for owner in owners
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -27,7 +28,7 @@ from marketplace.catalogue.selectors import (
 from marketplace.catalogue.wording import TONES, evidence_name
 from marketplace.clearing import selectors, wording
 from marketplace.clearing.board import market_board, next_run_at
-from marketplace.clearing.models import ClearingPrice, Explanation
+from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
 from marketplace.clock import market_now
 from marketplace.demand.selectors import requests_for, with_alternatives
 from marketplace.web import charts
@@ -39,6 +40,7 @@ RUNS_A_PAGE = 25
 ROWS_A_PAGE = 24
 HISTORY_RUNS = 48
 LAST_RUNS = 6
+OFFERS_SHOWN = 24
 A_DAY = timedelta(hours=24)
 
 PRICE_COLUMNS: Sequence[Column[ClearingPrice]] = (
@@ -170,22 +172,39 @@ def _history_chart(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 @require_safe
 def runs(request: PageRequest) -> HttpResponse:
     rows = selectors.with_models_sold(selectors.runs())
+    history = list(selectors.committed_runs()[:HISTORY_RUNS])
     context = {
-        "last": selectors.last_committed(),
+        "last": history[0] if history else None,
+        "chart": _gap_chart(history[::-1]),
         "page": page_of(request, rows, RUNS_A_PAGE),
         "next_run": next_run_at(selectors.runs().first(), now=market_now()),
     }
     return render(request, "clearing/runs.html", context)
 
 
+def _gap_chart(history: Sequence[MarketRun]) -> dict[str, Any] | None:
+    """A step line of what each run missed at most of the best possible, in percent, oldest first."""
+    gaps = [(run, (1 - share) * 100) for run in history if (share := run.share_of_best) is not None]
+    if not gaps:
+        return None
+    ticks = charts.nice_ticks(max(gap for _, gap in gaps))
+    line = charts.step_path([(1, float(gap)) for _, gap in gaps], len(gaps), float(ticks[-1]))
+    marks = [{"at": charts.percent_of(ticks[-1] - tick, ticks[-1]), "value": tick} for tick in ticks]
+    return {"line": line, "ticks": marks, "first": gaps[0][0], "last": gaps[-1][0]}
+
+
 @require_safe
 def run(request: PageRequest, pk: int) -> HttpResponse:
-    """The report of a run; the explanations on it are the reader's own."""
+    """The report of a run; the explanations and the outcomes of offers on it are the reader's own."""
     found = get_object_or_404(selectors.with_models_sold(selectors.runs()), pk=pk)
     mine = selectors.explanations_for(request.viewer).filter(run=found).order_by("-outcome", "request_id")
+    my_offers = selectors.offer_outcomes_for(request.viewer).filter(run=found)
+    offers = list(my_offers.order_by(F("sold") - F("free"), "offer_id")[:OFFERS_SHOWN])
+    explanations = page_of(request, mine.defer("details"), ROWS_A_PAGE)
     outcomes = selectors.outcomes_of_run(found)
     context = {
         "run": found,
+        "shares": _shares_until(found),
         "matched_share": _share(found.requests_matched, found.requests_open),
         "sold_share": _share(found.card_hours_sold, found.card_hours_free),
         "products": _with_zone_names(selectors.products_of_run(found)),
@@ -195,9 +214,17 @@ def run(request: PageRequest, pk: int) -> HttpResponse:
             if outcome == Explanation.Outcome.UNMATCHED
         ],
         "unmatched_in_all": sum(n for outcome, _, n in outcomes if outcome == Explanation.Outcome.UNMATCHED),
-        "explanations": page_of(request, mine.defer("details"), ROWS_A_PAGE),
+        "explanations": explanations,
+        "offers": offers,
+        "offers_shown": OFFERS_SHOWN,
+        "took_part": bool(offers or explanations.paginator.count),
     }
     return render(request, "clearing/run.html", context)
+
+
+def _shares_until(found: MarketRun) -> list[Decimal | None]:
+    """How near to the best possible the runs until this one came, oldest first."""
+    return [run.share_of_best for run in reversed(selectors.committed_runs(until=found)[:HISTORY_RUNS])]
 
 
 def _with_zone_names(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -230,6 +257,7 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
         "explanation": found,
         "funnels": wording.funnels(found, alternatives),
         "remedy": remedy,
+        "lost_against": wording.lost_against(found, [each.unit for each in alternatives]),
         "again": again,
         "others": selectors.explanations_for(request.viewer).filter(request=request_pk).defer("details")[:12],
         "allocations": selectors.allocations_for(request.viewer).filter(run=run, request=request_pk),
@@ -240,6 +268,6 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
 def _again(request: PageRequest, buyer: int, remedy: wording.Remedy | None) -> str:
     """Where the same request can be made again with the remedy in it, for those who may make it."""
     page = resolve(["demand:create"])
-    if not page or remedy is None or not may(request, Capability.TRADE, buyer):
+    if not page or remedy is None or not remedy.fields or not may(request, Capability.TRADE, buyer):
         return ""
     return f"{page}?{urlencode(remedy.fields)}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from marketplace.clearing.models import Explanation, MarketRun
+from marketplace.clearing.models import Explanation, MarketRun, OfferOutcome
 from marketplace.clock import HOUR
 from marketplace.demand.models import Alternative
 from marketplace.engine.result import Constraint
@@ -40,7 +40,8 @@ class Funnel:
 class Remedy:
     """The one change that would have matched: in words, and as fields of a new request.
 
-    ``alternative`` counts the alternatives from 0, whatever their positions.
+    ``alternative`` counts the alternatives from 0, whatever their positions. Where the change is not
+    one of the request itself there are no fields.
     """
 
     words: str
@@ -78,14 +79,27 @@ def _stages(
             }
         )
     if kept and explanation.outcome == Explanation.Outcome.UNMATCHED:
-        binding = explanation.binding == Constraint.CAPACITY and decided in (None, funnel["alternative"])
+        together = explanation.binding == Constraint.CAPACITY or explanation.binding in _SHARED
+        binding = together and decided in (None, funnel["alternative"])
         label = _("Enough of them left together for the whole amount")
+        if explanation.binding in _SHARED:
+            label = requirement(Constraint(explanation.binding), alternative, explanation.request.currency)
         stages.append({"label": label, "kept": 0, "removed": kept, "binding": binding})
     return stages
 
 
+# What an order shares with others: no offer fails it alone, and it is no matter of what fits.
+_SHARED = frozenset({Constraint.BUDGET, Constraint.CHOICE, Constraint.OWNER_CAP, Constraint.POWER})
+
+
 def wanted(alternative: Alternative, currency: str) -> str:
     """The amount, the duration, the work and the limit of an alternative in one line."""
+    if alternative.divisible:
+        return _("%(work)s spread over the window, %(workload)s, at most %(limit)s") % {
+            "work": work(alternative),
+            "workload": alternative.get_workload_display(),
+            "limit": limit(alternative, currency),
+        }
     return _("%(amount)s for %(hours)s, %(workload)s, at most %(limit)s") % {
         "amount": amount(alternative.unit, alternative.amount),
         "hours": formats.duration(alternative.hours * HOUR),
@@ -96,6 +110,11 @@ def wanted(alternative: Alternative, currency: str) -> str:
 
 def amount(unit: str, value: Decimal) -> str:
     return formats.cards(value) if unit == Unit.CARDS else formats.np(value)
+
+
+def work(alternative: Alternative) -> str:
+    """The amount over its hours, in card-hours or nP-hours."""
+    return formats.quantity(alternative.amount * alternative.hours, UNIT_NAMES[Unit(alternative.unit)])
 
 
 def limit(alternative: Alternative, currency: str) -> str:
@@ -139,18 +158,48 @@ def _round_trip(alternative: Alternative) -> str:
 
 
 def _window(alternative: Alternative) -> str:
+    hours = work(alternative) if alternative.divisible else formats.duration(alternative.hours * HOUR)
     return _("%(hours)s between %(start)s and %(end)s") % {
-        "hours": formats.duration(alternative.hours * HOUR),
+        "hours": hours,
         "start": formats.moment(alternative.earliest_start),
         "end": formats.moment(alternative.deadline),
     }
 
 
 def _capacity(alternative: Alternative) -> str:
-    if alternative.gang:
-        asked = amount(alternative.unit, alternative.amount)
+    asked = amount(alternative.unit, alternative.amount)
+    if alternative.interruptible:
+        return _("%(work)s at any hours of the window") % {"work": work(alternative)}
+    if alternative.divisible:
+        return _("%(work)s without a pause") % {"work": work(alternative)}
+    if alternative.gangs == 1:
         return _("%(amount)s in one fabric") % {"amount": asked}
-    return amount(alternative.unit, alternative.amount)
+    if alternative.gangs:
+        return _("%(amount)s in %(gangs)s equal groups, each in one fabric") % {
+            "amount": asked,
+            "gangs": formats.number(alternative.gangs),
+        }
+    return asked
+
+
+def _budget(alternative: Alternative) -> str:
+    budget = alternative.request.shared_budget
+    if budget is None:
+        return ""
+    return _("“%(name)s”, %(amount)s in all") % {
+        "name": budget.name,
+        "amount": formats.money(budget.amount, budget.currency),
+    }
+
+
+def _choice(alternative: Alternative) -> str:
+    choice = alternative.request.choice
+    if choice is None:
+        return ""
+    return _("“%(name)s”, at most %(most)s of them") % {
+        "name": choice.name,
+        "most": formats.number(choice.most),
+    }
 
 
 def _given(value: Any, words: Callable[[Any], str]) -> str:
@@ -172,7 +221,60 @@ _ASKED: Mapping[Constraint, Callable[[Alternative], str]] = {
     Constraint.NOTICE: lambda a: _given(a.notice_minutes, lambda v: _at_least(formats.duration(v * 60))),
     Constraint.WINDOW: _window,
     Constraint.CAPACITY: _capacity,
+    Constraint.BUDGET: _budget,
+    Constraint.CHOICE: _choice,
 }
+
+
+def lost_against(explanation: Explanation, units: Iterable[str]) -> str:
+    """The price that a refused request lost against, and whether it was in the money all the same.
+
+    ``units`` are those of its alternatives. Nothing for what was matched.
+    """
+    if explanation.outcome != Explanation.Outcome.UNMATCHED:
+        return ""
+    if explanation.price is None:
+        return _("No offer could have served it.")
+    price = _price(explanation.price, explanation.request.currency, units)
+    if not explanation.foregone:
+        return _("The price it lost against is %(price)s.") % {"price": price}
+    in_money = {"price": price, "spare": formats.money(explanation.foregone, explanation.run.base_currency)}
+    if explanation.binding in _SHARED:
+        return _(
+            "It was in the money: it could have paid the price of %(price)s with %(spare)s to spare, and was "
+            "refused because of the %(constraint)s."
+        ) % {**in_money, "constraint": explanation.get_binding_display()}
+    return (
+        _(
+            "It was in the money: it could have paid the price of %(price)s with %(spare)s to spare, and was "
+            "refused because of indivisibility: cards go in whole lots, groups and hours, and it did not fit."
+        )
+        % in_money
+    )
+
+
+def _price(price: Decimal, currency: str, units: Iterable[str]) -> str:
+    """With every digit: rounded, it might seem to be within the limit."""
+    names = {UNIT_NAMES[Unit(unit)] for unit in units}
+    unit = names.pop() if len(names) == 1 else _("unit-hour")
+    return formats.price(price, currency, unit, _decimals(price))
+
+
+def _decimals(price: Decimal) -> int:
+    return max(2, -int(price.normalize().as_tuple().exponent))
+
+
+def unsold(outcome: OfferOutcome) -> str:
+    """What lower ask would have sold how much of an offer that a run left unsold."""
+    if outcome.ask is not None and outcome.card_hours is not None:
+        return _("At %(ask)s, %(quantity)s more would have sold in run %(run)s.") % {
+            "ask": formats.price(outcome.ask, outcome.offer.currency, decimals=_decimals(outcome.ask)),
+            "quantity": formats.card_hours(outcome.card_hours),
+            "run": outcome.run,
+        }
+    if outcome.sold == outcome.free:
+        return _("Run %(run)s sold all that was free.") % {"run": outcome.run}
+    return _("No lower ask was found that would have sold more in run %(run)s.") % {"run": outcome.run}
 
 
 def gigabytes(value: Decimal) -> str:
@@ -202,6 +304,9 @@ def remedy(
     place = places[found["alternative"]]
     constraint, value = Constraint(found["constraint"]), found["value"]
     context = _Context(explanation.run, explanation.request.currency, alternatives[place], names)
+    if constraint not in _REMEDIES:
+        name = Explanation.Binding(constraint).label
+        return Remedy(_("A wider %(constraint)s would have matched it.") % {"constraint": name}, {})
     words, fields = _REMEDIES[constraint](context, value)
     return Remedy(words, {"request": str(explanation.request_id), "alternative": str(place), **fields})
 
@@ -231,9 +336,8 @@ def _limit(context: _Context, value: Value) -> Said:
     unit = UNIT_NAMES[Unit(context.alternative.unit)]
     price = _from_micro(value)
     # Every digit is shown: a limit rounded down would not have matched.
-    decimals = max(2, -int(price.normalize().as_tuple().exponent))
     words = _("Raising the limit to %(price)s would have matched it.") % {
-        "price": formats.price(price, context.currency, unit, decimals)
+        "price": formats.price(price, context.currency, unit, _decimals(price))
     }
     return words, {"limit": formats.exact(price)}
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from accounts.actors import task_actor
-from marketplace import engine
 from marketplace.agreements.services import run_market
 from marketplace.catalogue.models import FxRate
 from marketplace.clearing import services as clearing
@@ -58,7 +57,7 @@ class Prepared:
 
     run: MarketRun
     data: bytes
-    result: engine.Result
+    result: clearing.Computed
 
 
 def prepare(moment: datetime = NOW) -> Prepared:

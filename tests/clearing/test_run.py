@@ -129,10 +129,10 @@ def test_a_stale_run_starts_again_from_a_new_snapshot(monkeypatch: pytest.Monkey
     offer, _ = make_market(cards=8)
     compute = clearing.compute
 
-    def sell_one_meanwhile(data: bytes) -> engine.Result:
-        result = compute(data)
+    def sell_one_meanwhile(data: bytes) -> clearing.Computed:
+        computed = compute(data)
         OfferHour.objects.get_or_create(offer=offer, slot=START, cards_offered=8, cards_sold=1)
-        return result
+        return computed
 
     monkeypatch.setattr(clearing, "compute", sell_one_meanwhile)
     done = run()
@@ -217,6 +217,7 @@ def test_an_allocation_without_a_price_for_each_hour_is_refused_by_the_database(
     make_market()
     run()
     sold = Allocation.objects.get()
+    sold.starts_at, sold.ends_at = sold.starts_at + timedelta(hours=4), sold.ends_at + timedelta(hours=4)
     for prices in ([Decimal(10)] * 3, [Decimal(10)] * 3 + [None], [Decimal(10)] * 3 + [Decimal(0)]):
         sold.pk, sold.prices = None, prices
         with pytest.raises(IntegrityError, match="one price for each"):

@@ -169,7 +169,7 @@ def test_what_was_asked_is_said_beside_each_constraint(cast: Cast, now: datetime
         "jurisdictions": ["CN", "HK"],
         "verification": 2,
         "renewable_share": Decimal("0.4"),
-        "gang": True,
+        "gangs": 1,
     }
     [alternative] = make_request(cast.buyer, alternatives=[facts]).alternatives.all()
 

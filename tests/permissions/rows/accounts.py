@@ -1,12 +1,27 @@
 from __future__ import annotations
 
-from accounts.models import Membership
+from accounts import invitations
+from accounts.models import Invitation, Membership
 from tests.cast import Cast
 from tests.permissions.table import Row, api, everybody, only, page
 
 
 def a_member(cast: Cast) -> dict[str, object]:
     return {"pk": Membership.objects.get(user=cast.owner_trader).pk}
+
+
+def an_invitation(cast: Cast) -> Invitation:
+    return Invitation.objects.create(
+        organisation=cast.owner, email="new@example.com", role="viewer", invited_by=cast.owner_admin
+    )
+
+
+def its_id(cast: Cast) -> dict[str, object]:
+    return {"pk": an_invitation(cast).pk}
+
+
+def its_link(cast: Cast) -> dict[str, object]:
+    return {"key": invitations.key_of(an_invitation(cast))}
 
 
 def a_token(cast: Cast) -> dict[str, object]:
@@ -43,6 +58,17 @@ ROWS = [
         only(302, "admin", stranger=302, auditor=404, operator=404),
         method="POST",
         body={"email": "new@example.com", "role": "viewer"},
+    ),
+    Row("accounts:withdraw_invitation", ADMINISTRATORS, method="POST", given=its_id),
+    # Whoever has the link reads the mail of its address. Others who are signed in are asked to sign out.
+    Row("accounts:join", everybody(200), given=its_link, public=True),
+    Row(
+        "accounts:join",
+        everybody(403) | {"anonymous": 422},
+        method="POST",
+        given=its_link,
+        public=True,
+        body={"password": "short", "again": "short"},
     ),
     Row("accounts:change_role", ADMINISTRATORS, method="POST", given=a_member, body={"role": "finance"}),
     Row("accounts:remove_member", ADMINISTRATORS, method="POST", given=a_member),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from billing.invoicing.models import Line
+from billing.rating.models import ParkedUsage
+from tests.billing import builders
 from tests.cast import Cast
 from tests.factories import make_fleet, make_offer, make_request, make_site
 from tests.pages_market.scenes import make_rates
@@ -34,6 +36,15 @@ def a_delivery(cast: Cast) -> dict[str, object]:
 
 def a_charge(cast: Cast) -> dict[str, object]:
     return {"pk": billed(cast).charge.pk}
+
+
+def an_overage(cast: Cast) -> dict[str, object]:
+    delivery = builders.make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10"])
+    agent = builders.agent_of(cast.owner)
+    for name in "ab":
+        builders.send(agent, builders.event(delivery, name, seconds=3600, quantity=28_800))
+    builders.rate_at()
+    return {"pk": ParkedUsage.objects.get().pk}
 
 
 def an_invoice(cast: Cast) -> dict[str, object]:
@@ -101,6 +112,13 @@ ROWS = [
     Row("delivery:list", LIST | {"counterparty": 200}),
     Row("delivery:delivery", BOTH_SIDES, given=a_delivery),
     Row("billing:usage", MONEY, of="buyer"),
+    Row(
+        "billing:decide_overage",
+        only(302, "operator", refused=404, auditor=403, counterparty=404),
+        method="POST",
+        given=an_overage,
+        body={"quantity": 0, "why": "reported twice"},
+    ),
     Row("billing:charge", BOTH_SIDES, of="buyer", given=a_charge),
     Row("billing:agreement_usage", BOTH_SIDES, of="buyer", given=an_agreement),
     Row("billing:invoices", MONEY, of="buyer"),

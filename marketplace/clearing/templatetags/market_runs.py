@@ -1,0 +1,37 @@
+"""What a run says about one request or one offer, for the pages of requests and offers.
+
+Those slices may not import clearing, so their templates ask for it here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from marketplace.clearing import wording
+from marketplace.clearing.models import Explanation, OfferOutcome
+from marketplace.clearing.selectors import offer_outcomes_for
+from marketplace.demand.models import ComputeRequest
+from marketplace.supply.models import Offer
+
+register = template.Library()
+
+
+@register.simple_tag
+def lost_against(explanation: Explanation, request: ComputeRequest) -> str:
+    """The price that the request lost against in the explanation's run, in words."""
+    explanation.request = request
+    return wording.lost_against(explanation, [each.unit for each in request.alternatives.all()])
+
+
+@register.simple_tag
+def in_words(outcome: OfferOutcome) -> str:
+    return wording.unsold(outcome)
+
+
+@register.simple_tag(takes_context=True)
+def last_outcome(context: dict[str, Any], offer: Offer) -> str:
+    """What became of the offer in the last run that it took part in, in words; nothing before the first."""
+    outcome = offer_outcomes_for(context["request"].viewer).filter(offer=offer).first()
+    return wording.unsold(outcome) if outcome else ""
