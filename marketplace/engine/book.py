@@ -31,6 +31,7 @@ class Fill:
 
     want: Want
     first_slot: int
+    slots: int
     takes: tuple[Take, ...]
     filled: int
     paid: int
@@ -56,10 +57,14 @@ class Book:
         prices = self.price[self.facts.product[rows], span]
         return np.maximum(self.facts.asks[rows, span], prices)
 
-    def quote(self, want: Want, first_slot: int, takes: Iterable[Take]) -> Fill:
-        """What ``takes`` fill and cost, prices risen as they would by accepting them."""
+    def quote(self, want: Want, first_slot: int, takes: Iterable[Take], slots: int | None = None) -> Fill:
+        """What ``takes`` fill and cost, prices risen as they would by accepting them.
+
+        They run for ``slots``, which is the duration asked for unless the work is divisible.
+        """
         takes = tuple(takes)
-        span = slice(first_slot, first_slot + want.alternative.duration)
+        slots = want.alternative.duration if slots is None else slots
+        span = slice(first_slot, first_slot + slots)
         rises = self._rises(takes, span)
         yields = self.facts.yields(want)
         paid = filled = 0
@@ -68,12 +73,12 @@ class Book:
             per_card = int(self.price[product, span].sum() + rises[product].sum())
             paid += per_card * cards * self.facts.product_base[product]
             filled += int(yields[row]) * cards
-        filled = min(filled, want.amount)
-        return Fill(want, first_slot, takes, filled, paid, want.worth(filled))
+        filled = want.filled(filled, slots)
+        return Fill(want, first_slot, slots, takes, filled, paid, want.worth(filled))
 
     def tolerates(self, fill: Fill) -> bool:
         """Whether every accepted buyer stays within its limit once ``fill`` is accepted."""
-        return self.tolerates_takes(fill.takes, fill.first_slot, fill.want.alternative.duration)
+        return self.tolerates_takes(fill.takes, fill.first_slot, fill.slots)
 
     def tolerates_takes(self, takes: Iterable[Take], first_slot: int, duration: int) -> bool:
         rises = self._rises(takes, slice(first_slot, first_slot + duration))
@@ -98,7 +103,7 @@ class Book:
 
     def accept(self, fill: Fill) -> None:
         """Sell the cards, raise the prices and charge the rises to those who hold already."""
-        duration = fill.want.alternative.duration
+        duration = fill.slots
         span = slice(fill.first_slot, fill.first_slot + duration)
         for product, rise in self._rises(fill.takes, span).items():
             if rise.any():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from marketplace.engine.snapshot import Alternative, Budget, Choice, Model, Requ
 
 Kind = TypeVar("Kind")
 Group = TypeVar("Group", Budget, Choice)
+Row = TypeVar("Row", Alternative, Budget, Choice, Model, Request, Site)
 
 
 class CodecError(ValueError):
@@ -40,12 +41,12 @@ def canonical(snapshot: Snapshot) -> Snapshot:
 
 
 def _groups(groups: tuple[Group, ...]) -> tuple[Group, ...]:
-    ordered = (replace(group, requests=tuple(sorted(group.requests))) for group in groups)
+    ordered = (_in_order(group, requests=tuple(sorted(group.requests))) for group in groups)
     return tuple(sorted(ordered, key=lambda group: group.id))
 
 
 def _model(model: Model) -> Model:
-    return replace(
+    return _in_order(
         model,
         precisions=tuple(sorted(model.precisions)),
         rates=tuple(sorted(model.rates, key=lambda rate: rate.workload)),
@@ -53,21 +54,28 @@ def _model(model: Model) -> Model:
 
 
 def _site(site: Site) -> Site:
-    return replace(site, round_trips=tuple(sorted(site.round_trips, key=lambda trip: trip.place)))
+    return _in_order(site, round_trips=tuple(sorted(site.round_trips, key=lambda trip: trip.place)))
 
 
 def _request(request: Request) -> Request:
     ordered = sorted(map(_alternative, request.alternatives), key=lambda row: row.position)
-    return replace(request, alternatives=tuple(ordered))
+    return _in_order(request, alternatives=tuple(ordered))
 
 
 def _alternative(alternative: Alternative) -> Alternative:
-    return replace(
+    return _in_order(
         alternative,
         models=tuple(sorted(alternative.models)),
         jurisdictions=tuple(sorted(alternative.jurisdictions)),
         stacks=tuple(sorted(alternative.stacks)),
     )
+
+
+def _in_order(row: Row, **ordered: Any) -> Row:
+    """``row`` with these fields; the row itself if it has them, for there are many and few need it."""
+    if all(getattr(row, name) == value for name, value in ordered.items()):
+        return row
+    return replace(row, **ordered)
 
 
 def digest(data: bytes) -> str:

@@ -11,11 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
+from marketplace.engine import windows
 from marketplace.engine.book import Book, Fill
 from marketplace.engine.eligibility import Eligibility, Eligible
+from marketplace.engine.facts import FAR, Ints
 from marketplace.engine.relaxation import Value, change, proposals
 from marketplace.engine.result import Constraint, Explanation, Outcome, Remedy
 from marketplace.engine.search import find
+from marketplace.engine.snapshot import MICRO
 from marketplace.engine.validation import MAX_MONEY, MAX_PICO
 from marketplace.engine.want import Want
 
@@ -30,18 +35,58 @@ class Explainer:
         self._book = book
         self._eligibility = eligibility
 
-    def __call__(self, wanted: list[Want], eligible: list[Eligible], fill: Fill | None) -> Explanation:
+    def __call__(
+        self, wanted: list[Want], eligible: list[Eligible], fill: Fill | None, prices: Ints
+    ) -> Explanation:
+        """``prices`` are the clearing prices by (product, slot)."""
         cases = list(zip(wanted, eligible, strict=True))
         remedy = None if fill else self._remedy(cases)
+        price, foregone = (None, 0) if fill else self._lost_against(cases, prices)
         return Explanation(
             request=wanted[0].request,
             outcome=_outcome(fill),
             binding=None if fill else self._binding(cases, remedy),
             funnels=tuple(able.funnel for able in eligible),
             remedy=remedy,
-            price=None,
-            foregone=0,
+            price=price,
+            foregone=foregone,
         )
+
+    def _lost_against(self, cases: list[Case], prices: Ints) -> tuple[int | None, int]:
+        """What a unit-hour would have cost at clearing prices, and what was foregone at them."""
+        told = [self._at_prices(*case, prices) for case in cases if case[1].fitting.size]
+        if not told:
+            return None, 0
+        return min(price for price, _ in told), max(0, *(gain // MICRO for _, gain in told))
+
+    def _at_prices(self, want: Want, able: Eligible, prices: Ints) -> tuple[int, int]:
+        """The lowest price of a unit-hour at one offer, and the gain (pico) of having everything there."""
+        alternative, facts, rows = want.alternative, self._book.facts, able.fitting
+        hours = 1 if alternative.divisible else alternative.duration
+        span = slice(alternative.earliest, alternative.deadline)
+        hourly = np.maximum(facts.asks[rows, span], prices[facts.product[rows], span])
+        free = facts.free[rows, span]
+
+        def cheapest(amount: int) -> list[tuple[int, int]]:
+            """Cost in pico and units of the cards for ``amount``, wherever they fit."""
+            cards = windows.needs(facts, want, rows, amount)
+            enough = windows.unbroken(free >= cards[:, None], hours)
+            costs = np.where(enough, windows.totals(hourly, hours), FAR).min(axis=1)
+            figures = zip(costs, cards, facts.base[rows], facts.yields(want)[rows], strict=True)
+            return [
+                (int(cost) * int(number) * int(base), min(int(number) * int(rate), want.whole))
+                for cost, number, base, rate in figures
+                if cost != FAR
+            ]
+
+        price = min(
+            -(-paid * want.scale // (units * hours * want.base))
+            for paid, units in cheapest(want.smallest_use)
+        )
+        if alternative.divisible or alternative.gangs > 1:
+            return price, 0
+        gains = (want.worth(want.amount) - paid for paid, _ in cheapest(want.amount))
+        return price, max(gains, default=0)
 
     def _binding(self, cases: list[Case], remedy: Remedy | None) -> Constraint:
         """The constraint that the remedy changes, or else the last one that was left to fail."""

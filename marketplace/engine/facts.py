@@ -1,7 +1,7 @@
 """The offers of a snapshot as columns, one row an offer.
 
-Rows are ordered from the cheapest offer to the dearest (mean ask in the base currency, then id),
-so that wherever two offers are otherwise equal the cheaper one comes first.
+Rows are ordered by product, and within one from the cheapest offer to the dearest (mean ask in the
+base currency, then id), so that wherever two offers are otherwise equal the cheaper one comes first.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Facts:
         self.slots = snapshot.slots
         worth = bases(snapshot)
         self._sites = {site.id: site for site in snapshot.sites}
+        self.products = sorted({self._product(offer) for offer in snapshot.offers})
+        self._product_number = {product: number for number, product in enumerate(self.products)}
         self._models = {model.slug: model for model in snapshot.models}
         self.offers = sorted(snapshot.offers, key=lambda offer: self._cheapness(offer, worth))
         self.row_of = {offer.id: row for row, offer in enumerate(self.offers)}
@@ -52,13 +54,19 @@ class Facts:
         self._read_windows()
         self._read_models()
         self._read_sites(worth)
+        self._count_emissions(snapshot.carbon_price)
 
     def __len__(self) -> int:
         return len(self.offers)
 
-    def _cheapness(self, offer: Offer, worth: dict[str, int]) -> tuple[int, int]:
+    def _product(self, offer: Offer) -> Product:
+        site = self._sites[offer.site]
+        return offer.model, site.zone, site.currency
+
+    def _cheapness(self, offer: Offer, worth: dict[str, int]) -> tuple[int, int, int]:
         base = worth[self._sites[offer.site].currency]
-        return sum(offer.asks) * base // len(offer.asks), offer.id
+        product = self._product_number[self._product(offer)]
+        return product, sum(offer.asks) * base // len(offer.asks), offer.id
 
     def _read_windows(self) -> None:
         self.free: Ints = np.zeros((len(self), self.slots), dtype=np.int64)
@@ -72,8 +80,11 @@ class Facts:
         self.models: list[Model] = [self._models[offer.model] for offer in self.offers]
         self.model = np.array([model.slug for model in self.models], dtype=np.str_)
         self.memory = _column(model.memory for model in self.models)
+        self._numbers = {slug: number for number, slug in enumerate(sorted(self._models))}
+        self.model_number = _column(self._numbers[model.slug] for model in self.models)
         self._precise: dict[Precision, Mask] = {}
         self._rates: dict[tuple[Workload, bool], Ints] = {}
+        self._rates_by_model: dict[tuple[Workload, bool] | None, Ints] = {}
 
     def _read_sites(self, worth: dict[str, int]) -> None:
         self.sites = [self._sites[offer.site] for offer in self.offers]
@@ -83,12 +94,21 @@ class Facts:
         self.carbon = _known_or(FAR, (site.carbon for site in self.sites))
         self.verification = _column(site.verification for site in self.sites)
         self._latencies: dict[str, Ints] = {}
-        keys = [(o.model, s.zone, s.currency) for o, s in zip(self.offers, self.sites, strict=True)]
-        self.products: list[Product] = sorted(set(keys))
-        number = {key: index for index, key in enumerate(self.products)}
-        self.product = _column(number[key] for key in keys)
+        self.product = _column(self._product_number[self._product(offer)] for offer in self.offers)
         self.base = _column(worth[site.currency] for site in self.sites)
         self.product_base = [worth[currency] for _, _, currency in self.products]
+
+    def _count_emissions(self, carbon_price: int) -> None:
+        """``emission`` is what a card-hour's carbon counts, ``pico`` that and its ask, in pico.
+
+        What nobody has stated counts as the highest figure that is known.
+        """
+        drawn = [model.power for model in self._models.values() if model.power is not None]
+        known = [site.carbon for site in self._sites.values() if site.carbon is not None]
+        power = _known_or(max(drawn, default=0), (model.power for model in self.models))
+        carbon = _known_or(max(known, default=0), (site.carbon for site in self.sites))
+        self.emission: Ints = -(-carbon_price * power * carbon // 1_000)
+        self.pico: Ints = self.asks * self.base[:, None] + self.emission[:, None]
 
     def supports(self, precision: Precision) -> Mask:
         """Which offers' cards compute in ``precision``."""
@@ -101,14 +121,34 @@ class Facts:
         """Micro-nP of one card of each offer: point or lower bound; -1 where nobody knows it."""
         key = (workload, careful)
         if key not in self._rates:
-            known = {
-                model.slug: rate.lower if careful else rate.point
-                for model in self._models.values()
-                for rate in model.rates
-                if rate.workload is workload
-            }
+            known = self._known_rates(workload, careful=careful)
             self._rates[key] = _column(known.get(model.slug, UNKNOWN) for model in self.models)
         return self._rates[key]
+
+    def rate_table(self, wanted: Iterable[Want]) -> Ints:
+        """What one card of each model does for each want (wants, models); 0 where nobody knows it."""
+        return np.array([self._rates_of(want) for want in wanted], dtype=np.int64).reshape(
+            -1, len(self._numbers)
+        )
+
+    def _rates_of(self, want: Want) -> Ints:
+        key = None if want.scale == 1 else (want.alternative.workload, want.alternative.careful)
+        if key not in self._rates_by_model:
+            by_model = np.ones(len(self._numbers), dtype=np.int64)
+            if key is not None:
+                workload, careful = key
+                for slug, number in self._numbers.items():
+                    by_model[number] = self._known_rates(workload, careful=careful).get(slug, 0)
+            self._rates_by_model[key] = by_model
+        return self._rates_by_model[key]
+
+    def _known_rates(self, workload: Workload, *, careful: bool) -> dict[str, int]:
+        return {
+            model.slug: rate.lower if careful else rate.point
+            for model in self._models.values()
+            for rate in model.rates
+            if rate.workload is workload
+        }
 
     def latency(self, place: str) -> Ints:
         """Microseconds from each offer's site to ``place``; ``FAR`` where nobody knows them."""

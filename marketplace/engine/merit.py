@@ -40,7 +40,7 @@ def density(want: Want, eligibility: Eligibility) -> int:
     worth = want.alternative.limit * want.base
     if want.scale == MICRO:
         return worth
-    rows, _ = eligibility.standing(want)
+    rows = eligibility.rows(eligibility.profile(want))
     rates = eligibility.facts.rates(want.alternative.workload, careful=False)[rows]
     fastest = int(rates.max(initial=0))
     return worth * MICRO // (fastest if fastest > 0 else MICRO)

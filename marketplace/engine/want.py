@@ -35,13 +35,36 @@ class Want:
     def amount(self) -> int:
         return self.alternative.amount
 
-    def worth(self, filled: int) -> int:
-        """What the buyer pays at most for ``filled`` (cards or micro-nP), in pico.
+    @property
+    def whole(self) -> int:
+        """All that is wanted: units over the whole duration, or unit-hours where it is divisible."""
+        return self.amount * self.alternative.duration if self.alternative.divisible else self.amount
 
-        An hour's worth is rounded down to whole micro-units of the buyer's currency.
+    @property
+    def smallest_use(self) -> int:
+        """The least that one offer can be used for: a part in one place, or anything at all."""
+        gangs = self.alternative.gangs
+        if gangs > 1:
+            return -(-self.amount // gangs)
+        return self.least if gangs else 1
+
+    @property
+    def least_whole(self) -> int:
+        """The smallest part of ``whole`` that may be filled."""
+        return self.least * self.alternative.duration if self.alternative.divisible else self.least
+
+    def filled(self, at_once: int, slots: int) -> int:
+        """What cards that do ``at_once`` units fill in ``slots``: never more than is wanted."""
+        return min(at_once * slots if self.alternative.divisible else at_once, self.whole)
+
+    def worth(self, filled: int) -> int:
+        """What the buyer pays at most for ``filled`` (cards or micro-nP, their hours where divisible).
+
+        In pico. It is rounded down to whole micro-units of the buyer's currency: for an hour of cards
+        that run together, for all of the work where it is divisible.
         """
-        hourly = self.alternative.limit * filled // self.scale
-        return hourly * self.alternative.duration * self.base
+        worth = self.alternative.limit * filled // self.scale * self.base
+        return worth if self.alternative.divisible else worth * self.alternative.duration
 
     def limit_for(self, paid: int, filled: int) -> int:
         """The smallest limit at which ``filled`` is worth ``paid`` (pico)."""

@@ -27,6 +27,13 @@ def unbroken(good: Mask, duration: int) -> Mask:
     return runs
 
 
+def longest(good: Mask) -> Ints:
+    """How many good slots follow each other at most in each row."""
+    slots = np.arange(1, good.shape[1] + 1)
+    last_bad = np.maximum.accumulate(np.where(good, 0, slots), axis=1)
+    return np.asarray((slots - last_bad).max(axis=1, initial=0), dtype=np.int64)
+
+
 def smallest(matrix: Ints, duration: int) -> Ints:
     """The smallest entry of every run, by doubling."""
     found, width = matrix, 1

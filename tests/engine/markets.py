@@ -179,6 +179,9 @@ def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
         sites=mixed(tuple(sites)),
         offers=mixed(snapshot.offers),
         requests=mixed(tuple(requests)),
+        budgets=mixed(tuple(replace(each, requests=mixed(each.requests)) for each in snapshot.budgets)),
+        choices=mixed(tuple(replace(each, requests=mixed(each.requests)) for each in snapshot.choices)),
+        owner_caps=mixed(snapshot.owner_caps),
     )
 
 
@@ -212,7 +215,9 @@ def _random_model(dice: random.Random, index: int) -> Model:
             point = dice.randint(200_000, 2_500_000)
             rates.append(Rate(workload, point, point * dice.randint(70, 100) // 100))
     precisions = tuple(dice.sample(list(Precision), dice.randint(3, 6)))
-    return Model(f"model-{index}", dice.choice([32_768, 65_536, 81_920, 98_304]), 500, precisions, tuple(rates))
+    return Model(
+        f"model-{index}", dice.choice([32_768, 65_536, 81_920, 98_304]), 500, precisions, tuple(rates)
+    )
 
 
 def _random_site(dice: random.Random, identity: int) -> Site:

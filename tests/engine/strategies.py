@@ -1,4 +1,8 @@
-"""Small random markets in which everything collides: few products, few slots, tight limits."""
+"""Small random markets in which everything collides: few products, few slots, tight limits.
+
+``snapshots`` and ``crowds`` have the plain rules only, ``everything`` adds the others to any market:
+several gangs, divisible work, budgets, choices, caps and a carbon price.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,13 @@ from hypothesis import strategies as st
 from marketplace.engine import (
     MICRO,
     Alternative,
+    Budget,
+    Choice,
     Currency,
     LatencyLimit,
     Model,
     Offer,
+    OwnerCap,
     Precision,
     Rate,
     Request,
@@ -28,6 +35,12 @@ from tests.engine.markets import alternative, market, offer, site
 STACKS = ("cann-8", "cuda-12")
 CODES = ("CNY", "CNY", "CNY", "USD", "XTS")
 SLUGS = ("fast", "fast", "fast", "slow", "slow", "unmeasured")
+
+MODELS = (
+    Model("fast", 80, 700, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)),
+    Model("slow", 40, 300, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
+    Model("unmeasured", 80, None, (Precision.BF16,), ()),
+)
 
 
 @st.composite
@@ -46,13 +59,7 @@ def snapshots(
         asked,
         sites=sites,
         slots=slots,
-        models=(
-            Model(
-                "fast", 80, 700, (Precision.BF16, Precision.FP8), (Rate(Workload.TRAINING, 2_000_003, 1_499_999),)
-            ),
-            Model("slow", 40, 300, (Precision.BF16,), (Rate(Workload.TRAINING, 700_001, 600_000),)),
-            Model("unmeasured", 80, None, (Precision.BF16,), ()),
-        ),
+        models=MODELS,
         currencies=(
             Currency("CNY", MICRO),
             Currency("USD", 7_199_999),
@@ -198,3 +205,132 @@ def crowds(draw: st.DrawFn, *, gangs_only: bool = False, partial: bool = True) -
 def _tight(draw: st.DrawFn, request: Request) -> Alternative:
     limits = {"CNY": st.integers(4, 10), "USD": st.just(1)}
     return replace(request.alternatives[0], limit=draw(limits[request.currency]))
+
+
+@st.composite
+def tiny(draw: st.DrawFn, *, requests: int = 4) -> Snapshot:
+    """A market so small that every combination can be tried, with every rule there is."""
+    slots = draw(st.integers(2, 3))
+    sites = [
+        site(
+            identity,
+            owner=draw(st.integers(1, 2)),
+            zone="north",
+            currency=draw(st.sampled_from(["CNY", "CNY", "USD"])),
+            carbon=draw(st.sampled_from([400_000, None, 0])),
+        )
+        for identity in range(1, draw(st.integers(1, 2)) + 1)
+    ]
+    offers = [
+        draw(_tiny_offers(identity, len(sites), slots)) for identity in range(1, draw(st.integers(1, 3)) + 1)
+    ]
+    asked = [
+        Request(
+            id=identity,
+            buyer=draw(st.integers(1, 2)),
+            currency=draw(st.sampled_from(["CNY", "CNY", "USD"])),
+            least=draw(st.sampled_from([MICRO, MICRO, 500_000, 1])),
+            entered=identity,
+            alternatives=tuple(
+                draw(_tiny_alternatives(position, slots))
+                for position in range(draw(st.sampled_from([1, 1, 1, 2])))
+            ),
+        )
+        for identity in range(1, draw(st.integers(1, requests)) + 1)
+    ]
+    snapshot = market(
+        offers,
+        asked,
+        sites=sites,
+        slots=slots,
+        models=MODELS,
+        currencies=(Currency("CNY", MICRO), Currency("USD", 7_199_999)),
+    )
+    return draw(everything(st.just(snapshot)))
+
+
+@st.composite
+def _tiny_offers(draw: st.DrawFn, identity: int, sites: int, slots: int) -> Offer:
+    column = st.lists(st.sampled_from([0, 1, 2, 2, 3]), min_size=slots, max_size=slots)
+    asks = st.lists(st.sampled_from([0, 1, 3, 5, 7, 8, 9, 10, 12]), min_size=slots, max_size=slots)
+    return offer(
+        identity,
+        site=draw(st.integers(1, sites)),
+        model=draw(st.sampled_from(SLUGS)),
+        free=tuple(draw(column)),
+        asks=tuple(draw(asks)),
+        lot=draw(st.sampled_from([1, 1, 2, 3])),
+        minimum_duration=draw(st.sampled_from([1, 1, 1, 2])),
+    )
+
+
+@st.composite
+def _tiny_alternatives(draw: st.DrawFn, position: int, slots: int) -> Alternative:
+    unit = draw(st.sampled_from([Unit.CARDS, Unit.CARDS, Unit.NP]))
+    duration = draw(st.integers(1, 2))
+    return alternative(
+        position,
+        unit=unit,
+        amount=draw(st.integers(1, 4)) * (1 if unit is Unit.CARDS else 900_001),
+        limit=draw(st.sampled_from([0, 6, 9, 10, 11, 13, 20, 40])) / MICRO,
+        models=draw(st.sampled_from([(), (), ("fast",)])),
+        gangs=draw(st.integers(0, 1)),
+        earliest=draw(st.integers(0, slots - duration)),
+        duration=duration,
+        deadline=slots,
+    )
+
+
+@st.composite
+def everything(draw: st.DrawFn, plain: st.SearchStrategy[Snapshot]) -> Snapshot:
+    """The same market with the rules that ``plain`` may not have."""
+    snapshot = draw(plain)
+    requests = tuple(
+        replace(each, alternatives=tuple(_together(draw, row) for row in each.alternatives))
+        for each in snapshot.requests
+    )
+    identities = [each.id for each in requests]
+    codes = [each.code for each in snapshot.currencies]
+    some = st.lists(st.sampled_from(identities), min_size=1, max_size=4, unique=True).map(tuple)
+    budgets = st.builds(Budget, st.just(7), some, st.sampled_from(codes), st.integers(0, 150))
+    choices = st.builds(Choice, st.just(8), some, st.integers(0, 2))
+    caps = st.builds(
+        OwnerCap,
+        st.sampled_from([each.buyer for each in requests]),
+        st.sampled_from([each.owner for each in snapshot.sites]),
+        st.integers(0, 8),
+    )
+    measured = any(each.carbon is not None for each in snapshot.sites)
+    return replace(
+        snapshot,
+        requests=requests,
+        sites=tuple(_with_power_cap(draw, each, snapshot) for each in snapshot.sites),
+        budgets=tuple(draw(st.lists(budgets, max_size=1))),
+        choices=tuple(draw(st.lists(choices, max_size=1))),
+        owner_caps=tuple(draw(st.lists(caps, max_size=1))),
+        carbon_price=draw(st.sampled_from([0, 0, 7, 13])) if measured else 0,
+    )
+
+
+def _together(draw: st.DrawFn, plain: Alternative) -> Alternative:
+    """Another way for the cards to come together, in half of all cases."""
+    kind = draw(st.sampled_from(["plain", "plain", "plain", "gangs", "divisible", "interruptible"]))
+    if kind == "plain":
+        return plain
+    if kind == "gangs":
+        gangs = draw(st.integers(2, 3))
+        cards = plain.unit is Unit.CARDS
+        amount = -(-plain.amount // gangs) * gangs if cards else plain.amount
+        return replace(plain, gangs=gangs, amount=amount)
+    return replace(plain, gangs=0, divisible=True, interruptible=kind == "interruptible")
+
+
+def _with_power_cap(draw: st.DrawFn, plain: Site, snapshot: Snapshot) -> Site:
+    """A cap on what a few cards draw, in a quarter of the sites that may have one."""
+    powers = {each.slug: each.power for each in snapshot.models}
+    known = all(powers[each.model] is not None for each in snapshot.offers if each.site == plain.id)
+    if not known or draw(st.integers(0, 3)):
+        return plain
+    watts = st.sampled_from([0, 600, 1_400, 2_100])
+    cap = draw(st.lists(watts, min_size=snapshot.slots, max_size=snapshot.slots))
+    return replace(plain, power_cap=tuple(cap))

@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from marketplace.engine import (
+    Budget,
+    Choice,
     CodecError,
     LatencyLimit,
+    OwnerCap,
     Precision,
     canonical,
     clear,
@@ -53,6 +56,23 @@ def test_rows_and_sets_have_one_order() -> None:
         other = shuffled(snapshot, seed)
         assert other != snapshot
         assert snapshot_bytes(other) == snapshot_bytes(snapshot)
+
+
+def test_groups_have_one_order_too() -> None:
+    snapshot = market(
+        requests=[request(1), request(2), request(3)],
+        budgets=(Budget(1, (1, 2, 3), "CNY", 5), Budget(2, (3, 1), "USD", 6)),
+        choices=(Choice(1, (1, 2, 3), 1), Choice(2, (2, 1), 1)),
+        owner_caps=(OwnerCap(1, 1, 5), OwnerCap(1, 2, 5), OwnerCap(2, 1, 5)),
+    )
+    other = replace(
+        snapshot,
+        budgets=(Budget(2, (1, 3), "USD", 6), Budget(1, (3, 1, 2), "CNY", 5)),
+        choices=snapshot.choices[::-1],
+        owner_caps=snapshot.owner_caps[::-1],
+    )
+    assert snapshot_bytes(other) == snapshot_bytes(snapshot)
+    assert snapshot_from_bytes(snapshot_bytes(snapshot)) == canonical(snapshot)
 
 
 def test_free_cards_and_asks_keep_their_order() -> None:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from marketplace.engine import MICRO, Currency, clear, result_bytes, snapshot_bytes, verify
+from marketplace.engine import (
+    MICRO,
+    Currency,
+    MalformedSnapshot,
+    Snapshot,
+    clear,
+    result_bytes,
+    snapshot_bytes,
+    verify,
+)
 from tests.engine.markets import DOLLAR, YUAN, market, money, offer, request, site
 
 
@@ -62,46 +73,71 @@ def test_one_zone_with_two_currencies_has_two_prices() -> None:
     }
 
 
-@pytest.mark.parametrize(("limit", "matched"), [(10.8, True), (10.799999, False)])
-def test_every_part_of_a_split_is_within_the_limit_at_its_own_exchange_rate(
-    limit: float, matched: bool
-) -> None:
-    """1.50 dollars are 10.80 yuan. That the mean of 10 and 10.80 is less does not help."""
+UNCOUNTED = pytest.mark.xfail(
+    strict=True, reason="the funnel removes an offer above the limit that the split uses: verify refuses"
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "matched"),
+    [(10.8, True), pytest.param(10.5, True, marks=UNCOUNTED), (10.399999, False)],
+)
+def test_a_split_over_currencies_is_within_the_limit_as_a_whole(limit: float, matched: bool) -> None:
+    """1.50 dollars are 10.80 yuan: with as many cards at 10 that is 10.40 for each."""
     snapshot = market(
         [offer(1, cards=4, ask=10), offer(2, cards=4, ask=1.5, site=2)],
         [request(gangs=0, limit=limit)],
         sites=[site(1), site(2, currency="USD", zone="us")],
     )
-    assert bool(clear(snapshot).placements) is matched
-
-
-def test_figures_at_the_bounds_do_not_overflow() -> None:
-    huge = Currency("HUGE", 10**12)
-    snapshot = market(
-        [
-            offer(1, free=(10**6,) * 24, asks=(10**6,) * 24),
-            offer(2, free=(10**6,) * 24, asks=(10**6 - 1,) * 24),
-        ],
-        [
-            request(1, amount=10**6, limit=1, duration=24, currency="HUGE"),
-            request(2, amount=10**6, limit=1, duration=24, currency="HUGE", gangs=0),
-        ],
-        sites=[site(currency="HUGE")],
-        currencies=(YUAN, DOLLAR, huge),
-    )
     result = clear(snapshot)
     verify(snapshot, result)
-    assert len({each.request for each in result.placements}) == 2
-    assert result.surplus == 10**6 * 24 * 10**6
+    assert bool(result.placements) is matched
+    assert result.surplus == (money((limit - 10.4) * 32) if matched else 0)
+
+
+def _at_the_bounds(*, base: int, amount: int) -> Snapshot:
+    """Two who pay a million micro-units for a card-hour, for which owners ask just that and one less."""
+    day: dict[str, Any] = {"amount": amount, "limit": 1, "duration": 24, "currency": "HUGE"}
+    return market(
+        [
+            offer(1, cards=amount, asks=(10**6,) * 24),
+            offer(2, cards=amount, asks=(10**6 - 1,) * 24),
+        ],
+        [request(1, **day), request(2, gangs=0, **day)],
+        sites=[site(currency="HUGE")],
+        currencies=(YUAN, DOLLAR, Currency("HUGE", base)),
+    )
+
+
+@pytest.mark.parametrize(("base", "amount"), [(187 * 10**6, 10**6), (10**12, 187)])
+def test_figures_at_the_bounds_do_not_overflow(base: int, amount: int) -> None:
+    """As many cards, and as dear ones, as a request may ask for: 24 hours of either are worth 4,488
+    million of the base currency, and the most is 2**52 micro-units."""
+    snapshot = _at_the_bounds(base=base, amount=amount)
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert {each.request for each in result.placements} == {1, 2}
+    assert {row.price for row in result.prices} == {10**6}
+    assert result.surplus == amount * 24 * base // MICRO
+
+
+@pytest.mark.parametrize(("base", "amount"), [(188 * 10**6, 10**6), (10**12, 188)])
+def test_figures_over_the_bounds_are_refused(base: int, amount: int) -> None:
+    with pytest.raises(MalformedSnapshot, match=r"request 1 .*split it"):
+        clear(_at_the_bounds(base=base, amount=amount))
 
 
 def test_large_yuan_figures_do_not_overflow() -> None:
+    """Three equals of 187 cards at just below a million each: the price is the highest ask."""
+    day: dict[str, Any] = {"amount": 187, "limit": 10**6 - 0.000001, "duration": 24}
     snapshot = market(
-        [offer(n, free=(10**6,) * 24, asks=(10**12 - n,) * 24) for n in (1, 2, 3)],
-        [request(n, amount=10**6, limit=10**6, duration=24, gangs=int(n == 1)) for n in (1, 2, 3)],
+        [offer(n, cards=187, asks=(10**12 - n,) * 24) for n in (1, 2, 3)],
+        [request(n, gangs=int(n == 1), **day) for n in (1, 2, 3)],
     )
     result = clear(snapshot)
     verify(snapshot, result)
-    assert len(result.placements) == 3
+    assert {each.request for each in result.placements} == {1, 2, 3}
+    assert {row.price for row in result.prices} == {10**12 - 1}
+    assert result.surplus == (0 + 1 + 2) * 187 * 24
     assert result_bytes(result)
     assert snapshot_bytes(snapshot)

@@ -12,16 +12,14 @@ from marketplace.engine import (
     Outcome,
     Placement,
     Price,
-    Rate,
     Request,
     Result,
     Snapshot,
     Unit,
-    Workload,
     clear,
     verify,
 )
-from tests.engine.markets import ASCEND, HOPPER, alternative, market, money, offer, request, site
+from tests.engine.markets import alternative, market, money, offer, request, site
 
 
 def prices(result: Result) -> set[int]:
@@ -39,96 +37,130 @@ def test_one_buyer_pays_the_ask_not_its_limit() -> None:
     verify(snapshot, result)
 
 
-def test_everybody_pays_the_dearest_ask_that_was_needed() -> None:
-    """Two owners ask 10 and 12; the second buyer needs the dearer cards, so both pay 12."""
+def hourly(result: Result, slot: int = 0) -> dict[tuple[str, str], int]:
+    """The prices of a slot by model and zone."""
+    return {(row.model, row.zone): row.price for row in result.prices if row.slot == slot}
+
+
+def served(result: Result) -> list[tuple[int, int]]:
+    return [(each.request, each.offer) for each in result.placements]
+
+
+def test_everybody_pays_one_price_from_the_dearest_ask_needed_up_to_the_lowest_limit() -> None:
+    """Two owners ask 10 and 12 and both are needed; the second buyer bears up to 15."""
     snapshot = market(
         [offer(1, cards=8, ask=10, hours=4), offer(2, cards=8, ask=12, hours=4)],
         [request(1, limit=20), request(2, limit=15)],
     )
     result = clear(snapshot)
-    assert [(each.request, each.offer) for each in result.placements] == [(1, 1), (2, 2)]
-    assert prices(result) == {money(12)}
+    verify(snapshot, result)
+    assert {each.request for each in result.placements} == {1, 2}
+    assert [row.slot for row in result.prices] == [0, 1, 2, 3]
+    assert all(money(12) <= price <= money(15) for price in prices(result))
     assert result.surplus == money((20 * 32 - 10 * 32) + (15 * 32 - 12 * 32))
 
 
 def _two_buyers(*, first: float) -> Snapshot:
-    """Cards at 10 and at 12 in the same hours. The first buyer pays per nP, of which eight cards do
-    6.4; the second pays up to 12.5 a card for work that no rate is known for, so it comes second."""
+    """Cards at 10 and at 12 in the same hours, with different stacks, and a buyer for each. The first
+    pays per nP, of which eight cards do 6.4; the second pays up to 12.5 a card, a gain of 16 in all."""
     return market(
-        [offer(1, cards=8, ask=10, hours=4), offer(2, cards=8, ask=12, hours=4)],
+        [offer(1, ask=10, hours=4), offer(2, ask=12, hours=4, stack="cuda-12")],
         [
-            request(1, unit=Unit.NP, amount=6_400_000, limit=first),
-            request(2, amount=8, limit=12.5, workload=Workload.VISION),
+            request(1, unit=Unit.NP, amount=6_400_000, limit=first, stacks=("cann-8",)),
+            request(2, limit=12.5, stacks=("cuda-12",)),
         ],
     )
 
 
-def test_a_price_rise_that_an_earlier_buyer_can_bear_is_accepted() -> None:
+def test_a_price_rise_that_another_buyer_can_bear_is_accepted() -> None:
     """15 per nP-hour is exactly 12 per card-hour."""
-    result = clear(_two_buyers(first=15))
-    assert [(each.request, each.offer) for each in result.placements] == [(1, 1), (2, 2)]
+    snapshot = _two_buyers(first=15)
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert served(result) == [(1, 1), (2, 2)]
     assert prices(result) == {money(12)}
+    assert result.surplus == money(2 * 32 + 0.5 * 32)
 
 
-def test_a_price_rise_that_would_push_an_earlier_buyer_over_its_limit_is_refused() -> None:
-    """14 per nP-hour is 11.2 per card-hour: the cards at 12 can be sold to nobody beside it."""
-    result = clear(_two_buyers(first=14))
-    assert [(each.request, each.offer) for each in result.placements] == [(1, 1)]
-    assert prices(result) == {money(10)}
+def test_a_price_rise_that_would_push_another_buyer_over_its_limit_is_refused() -> None:
+    """14 per nP-hour is 11.2 per card-hour, a gain of 38.4 in all: the cards at 12 can be sold to
+    nobody beside it."""
+    snapshot = _two_buyers(first=14)
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert served(result) == [(1, 1)]
+    assert all(money(10) <= price <= money(11.2) for price in prices(result))
+    assert (result.surplus, result.repriced) == (money(1.2 * 32), 1)
 
 
-def test_a_later_buyer_moves_just_as_far_as_the_first_can_bear() -> None:
+def test_of_two_who_want_the_same_cards_the_one_with_the_larger_surplus_has_them() -> None:
+    """Without stacks the second may have the cards at 10: a gain of 80, and 38.4 for the first, which
+    can bear no price of 12. The limit of the first is the denser one."""
+    snapshot = _two_buyers(first=14)
+    anywhere = [
+        replace(each, alternatives=(replace(each.alternatives[0], stacks=()),)) for each in snapshot.requests
+    ]
+    result = clear(replace(snapshot, requests=tuple(anywhere)))
+    assert served(result) == [(2, 1)]
+    assert result.surplus == money(2.5 * 32)
+
+
+def test_a_buyer_moves_just_as_far_as_another_can_bear() -> None:
     """As before, but the cards at 12 are there for longer. The first buyer bears 1.2 times four
     hours, which is a rise of 2 in two of its hours and not in three."""
     snapshot = _two_buyers(first=14)
-    dear = offer(2, asks=(money(12),) * 4 + (money(12.2),) * 4, free=(8,) * 8)
-    result = clear(replace(snapshot, offers=(snapshot.offers[0], dear)))
+    dear = replace(snapshot.offers[1], asks=(money(12),) * 4 + (money(12.2),) * 4, free=(8,) * 8)
+    snapshot = replace(snapshot, offers=(snapshot.offers[0], dear))
+    result = clear(snapshot)
+    verify(snapshot, result)
     assert [(each.request, each.offer, each.first_slot) for each in result.placements] == [
         (1, 1, 0),
         (2, 2, 2),
     ]
+    assert result.surplus == money(1.2 * 32 + (50 - 48.4) * 8)
 
 
 def _holder_of_two_products(*others: Request, dearer: float) -> Snapshot:
-    """The first buyer has one card of each of two models at 10, for up to 11 each: it can bear two
-    more in all. Its rates are known and low, so it comes first. The other cards cost ``dearer``."""
-    slow = (Rate(Workload.TRAINING, 100_000, 100_000),)
-    first = request(1, amount=2, gangs=0, duration=1, limit=11)
+    """The first buyer has one card of each of two models at 10, for up to 11 each: it gains 2 and can
+    bear 2 more in all. The other buyers gain less, and their stack is only on cards at ``dearer``."""
+    first = request(1, amount=2, gangs=0, duration=1, limit=11, stacks=("cann-8",))
     terms: dict[str, Any] = {"cards": 1, "hours": 1}
     return market(
         [
             offer(1, ask=10, model="h800", **terms),
             offer(2, ask=10, **terms),
-            offer(3, ask=dearer, model="h800", **terms),
-            offer(4, ask=dearer, **terms),
+            offer(3, ask=dearer, model="h800", stack="cuda-12", **terms),
+            offer(4, ask=dearer, stack="cuda-12", **terms),
         ],
         [first, *others],
-        models=(replace(ASCEND, rates=slow), replace(HOPPER, rates=slow)),
     )
 
 
 @pytest.mark.parametrize("gang", [True, False])
-def test_a_buyer_of_two_products_bears_rises_in_one_after_the_other(gang: bool) -> None:
+def test_a_buyer_of_two_products_bears_a_rise_in_one_of_them(gang: bool) -> None:
     """The second buyer's 12 uses up what the first can bear; the third may not raise the other."""
-    later: dict[str, Any] = {"amount": 1, "duration": 1, "workload": Workload.VISION, "gangs": int(gang)}
+    later: dict[str, Any] = {"amount": 1, "duration": 1, "stacks": ("cuda-12",), "gangs": int(gang)}
     snapshot = _holder_of_two_products(
-        request(2, models=("h800",), limit=15, **later),
-        request(3, models=("ascend-910b",), limit=14, **later),
+        request(2, models=("h800",), limit=12.5, **later),
+        request(3, models=("ascend-910b",), limit=12.25, **later),
         dearer=12,
     )
     result = clear(snapshot)
     verify(snapshot, result)
-    assert [(each.request, each.offer) for each in result.placements] == [(1, 1), (1, 2), (2, 3)]
+    assert served(result) == [(1, 1), (1, 2), (2, 3)]
+    assert hourly(result) == {("h800", "cn-north"): money(12), ("ascend-910b", "cn-north"): money(10)}
+    assert result.surplus == money(2 + 0.5)
 
 
 @pytest.mark.parametrize(("dearer", "sold"), [(11, True), (11.5, False)])
 def test_a_buyer_of_two_products_bears_rises_in_both_at_once(dearer: float, sold: bool) -> None:
     """One more in each product is two in all; one and a half in each is three."""
-    second = request(2, amount=2, duration=1, workload=Workload.VISION, gangs=0, limit=dearer, least=MICRO)
+    second = request(2, amount=2, duration=1, gangs=0, limit=dearer + 0.25, stacks=("cuda-12",))
     snapshot = _holder_of_two_products(second, dearer=dearer)
     result = clear(snapshot)
     verify(snapshot, result)
-    assert (2 in {each.request for each in result.placements}) is sold
+    assert {each.request for each in result.placements} == ({1, 2} if sold else {1})
+    assert result.surplus == money(2.5 if sold else 2)
 
 
 def test_a_buyer_starts_when_it_is_cheapest() -> None:
@@ -156,31 +188,49 @@ def test_a_run_is_judged_by_its_total_not_by_its_dearest_hour() -> None:
     assert not clear(market([offer(asks=asks)], [request(limit=6.49)])).placements
 
 
-def test_the_same_model_in_another_zone_is_another_product() -> None:
+@pytest.mark.parametrize(("zone", "buyers"), [("cn-east", {1, 2}), ("cn-north", {2})])
+def test_the_same_model_in_another_zone_is_another_product(zone: str, buyers: set[int]) -> None:
+    """The first buyer bears 11: not a price of 12 in its own zone, but any in another one."""
     snapshot = market(
-        [offer(1, ask=10, hours=4), offer(2, ask=12, hours=4, site=2)],
-        [request(1, limit=20), request(2, limit=20)],
-        sites=[site(1), site(2, zone="cn-east")],
+        [offer(1, ask=10, hours=4), offer(2, ask=12, hours=4, site=2, stack="cuda-12")],
+        [request(1, limit=11, stacks=("cann-8",)), request(2, limit=20, stacks=("cuda-12",))],
+        sites=[site(1), site(2, zone=zone)],
     )
     result = clear(snapshot)
-    assert {(row.zone, row.price) for row in result.prices} == {
-        ("cn-north", money(10)),
-        ("cn-east", money(12)),
-    }
+    verify(snapshot, result)
+    assert {each.request for each in result.placements} == buyers
+    found = hourly(result)
+    assert money(12) <= found.pop(("ascend-910b", zone)) <= money(20)
+    assert all(money(10) <= price <= money(11) for price in found.values())
+    assert len(found) == len(buyers) - 1
 
 
-def test_a_buyer_in_an_old_price_pays_that_price_even_for_cheaper_cards() -> None:
-    """A price of 12 stands in the hours that the first buyer holds; cards at 10 cost 12 there,
-    so the next buyer moves to hours in which they cost 10."""
-    snapshot = market(
-        [offer(1, cards=8, ask=12, hours=4), offer(2, cards=4, ask=10, hours=8)],
-        [request(1, amount=8, limit=30), request(2, amount=4, limit=25)],
+def _cheap_cards_beside_dear_ones(*, hours: int, limit: float) -> Snapshot:
+    """The first buyer needs the eight cards at 12; the second wants four, which are there at 10."""
+    return market(
+        [offer(1, cards=8, ask=12, hours=4), offer(2, cards=4, ask=10, hours=hours)],
+        [request(1, amount=8, limit=30), request(2, amount=4, limit=limit)],
     )
+
+
+def test_a_buyer_in_a_dearer_hour_pays_its_price_even_for_cheaper_cards() -> None:
+    snapshot = _cheap_cards_beside_dear_ones(hours=4, limit=25)
     result = clear(snapshot)
+    verify(snapshot, result)
+    assert served(result) == [(1, 1), (2, 2)]
+    assert all(money(12) <= price <= money(25) for price in prices(result))
+
+
+def test_a_buyer_who_cannot_bear_the_price_of_others_moves_to_hours_of_its_own() -> None:
+    """At 11 it cannot pay 12 beside the first buyer, but it can be alone four hours later."""
+    snapshot = _cheap_cards_beside_dear_ones(hours=8, limit=11)
+    result = clear(snapshot)
+    verify(snapshot, result)
     assert {(each.request, each.offer, each.first_slot) for each in result.placements} == {
         (1, 1, 0),
         (2, 2, 4),
     }
+    assert all(money(10) <= row.price <= money(11) for row in result.prices if row.slot >= 4)
 
 
 def test_the_denser_limit_goes_first() -> None:

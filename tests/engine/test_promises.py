@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketplace.engine import (
+    MICRO,
     Outcome,
     Snapshot,
     clear,
@@ -16,9 +17,9 @@ from marketplace.engine import (
     snapshot_from_bytes,
     verify,
 )
+from tests.engine.brute import Product, Tiny, best_priced, optimum
 from tests.engine.markets import shuffled
-from tests.engine.oracle import Oracle
-from tests.engine.strategies import crowds, snapshots
+from tests.engine.strategies import crowds, snapshots, tiny
 
 many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,10 +37,12 @@ def test_every_result_is_verified_where_prices_press_on_limits(snapshot: Snapsho
     verify(snapshot, clear(snapshot))
 
 
-@given(snapshots(gangs_only=True, all_or_nothing=True) | crowds(gangs_only=True, partial=False))
-@many
-def test_gangs_are_placed_as_the_slow_engine_places_them(snapshot: Snapshot) -> None:
-    assert list(clear(snapshot).placements) == Oracle(snapshot).run()
+@given(tiny() | snapshots(gangs_only=True, all_or_nothing=True, requests=4))
+@some
+def test_no_placement_beats_the_best_one_and_none_beats_the_bound(snapshot: Snapshot) -> None:
+    result = clear(snapshot)
+    best, best_with_prices = optimum(snapshot) // MICRO, best_priced(snapshot) // MICRO
+    assert 0 <= result.objective <= best_with_prices <= best <= result.bound.value
 
 
 @given(snapshots(), st.integers(0, 10**6))
@@ -66,21 +69,44 @@ def test_surplus_is_never_negative_and_every_buyer_keeps_its_part(snapshot: Snap
     assert matched == {placement.request for placement in result.placements}
 
 
-@given(snapshots())
+@given(snapshots() | crowds())
 @some
-def test_every_price_is_an_accepted_ask_that_nobody_undercuts(snapshot: Snapshot) -> None:
-    """One price a product and slot: each owner that sells there asked for no more."""
-    result = clear(snapshot)
+def test_every_price_is_between_what_owners_ask_and_what_buyers_bear(snapshot: Snapshot) -> None:
+    """One price a product and slot, for all who sell and all who buy there."""
+    result, plain = clear(snapshot), Tiny(snapshot)
+    prices = {((row.model, row.zone, row.currency), row.slot): row.price for row in result.prices}
+    assert len(prices) == len(result.prices)
+    sold, paid = set(), Counter[int]()
+    for placement in result.placements:
+        offer = plain.offer(placement)
+        for slot in range(placement.first_slot, placement.first_slot + placement.slots):
+            price = prices[plain.product(offer), slot]
+            assert price >= offer.asks[slot - offer.first_slot]
+            paid[placement.request] += placement.cards * price * plain.base(plain.currency(offer))
+            sold.add((plain.product(offer), slot))
+    assert sold == prices.keys()
+    for request in snapshot.requests:
+        fill = tuple(each for each in result.placements if each.request == request.id)
+        assert not fill or paid[request.id] <= plain.worth(request, plain.wanted(fill[0]), fill)
+
+
+@given(snapshots() | crowds())
+@some
+def test_no_price_above_the_highest_ask_is_above_the_shadow_price(snapshot: Snapshot) -> None:
+    result, plain = clear(snapshot), Tiny(snapshot)
     offers = {each.id: each for each in snapshot.offers}
-    sites = {each.id: each for each in snapshot.sites}
-    asks: dict[tuple[str, str, str, int], set[int]] = defaultdict(set)
+    highest: dict[tuple[Product, int], int] = defaultdict(int)
     for placement in result.placements:
         offer = offers[placement.offer]
-        site = sites[offer.site]
         for slot in range(placement.first_slot, placement.first_slot + placement.slots):
-            asks[offer.model, site.zone, site.currency, slot].add(offer.asks[slot - offer.first_slot])
-    prices = {(p.model, p.zone, p.currency, p.slot): p.price for p in result.prices}
-    assert prices == {key: max(values) for key, values in asks.items()}
+            key = plain.product(offer), slot
+            highest[key] = max(highest[key], offer.asks[slot - offer.first_slot])
+    for shadow in result.bound.shadows:
+        product = plain.product(offers[shadow.offers[0]])
+        for slot, price in enumerate(shadow.prices):
+            converted = price * MICRO // plain.base(product[2])
+            highest[product, slot] = max(highest[product, slot], converted)
+    assert all(row.price <= highest[(row.model, row.zone, row.currency), row.slot] for row in result.prices)
 
 
 @given(snapshots())

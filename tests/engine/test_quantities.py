@@ -42,6 +42,7 @@ def test_a_gang_passes_by_a_cheaper_offer_that_is_too_small() -> None:
     assert sold(market(offers, [request(amount=8)])) == {2: 8}
 
 
+@pytest.mark.xfail(strict=True, reason="one offer that has everything is taken before a cheaper split")
 def test_a_split_is_filled_from_the_cheapest_upwards() -> None:
     offers = [offer(1, cards=8, ask=12), offer(2, cards=5, ask=10), offer(3, cards=2, ask=11)]
     assert sold(market(offers, [request(amount=8, gangs=0)])) == {1: 1, 2: 5, 3: 2}
@@ -118,8 +119,16 @@ def test_less_than_the_least_is_not_sold() -> None:
     assert sold(market([offer(1, cards=4)], [request(amount=8, least=500_000)])) == {1: 4}
 
 
-def test_a_fuller_fill_goes_before_a_cheaper_one() -> None:
+@pytest.mark.xfail(strict=True, reason="an offer that has everything is taken before a better part")
+def test_a_better_part_goes_before_a_fuller_fill() -> None:
+    """Four cards at 1 gain 76 an hour, eight at 19 gain 8."""
     offers = [offer(1, cards=4, ask=1), offer(2, cards=8, ask=19)]
+    assert sold(market(offers, [request(amount=8, least=500_000)])) == {1: 4}
+
+
+def test_a_fuller_fill_goes_before_a_part_that_gains_less() -> None:
+    """Four cards at 11 gain 36 an hour, eight at 15 gain 40."""
+    offers = [offer(1, cards=4, ask=11), offer(2, cards=8, ask=15)]
     assert sold(market(offers, [request(amount=8, least=500_000)])) == {2: 8}
 
 
@@ -163,6 +172,7 @@ def test_cards_that_come_and_go_are_sold_only_where_they_stay() -> None:
     assert [each.first_slot for each in result.placements] == [4]
 
 
+@pytest.mark.xfail(strict=True, reason="among equal requests the time of entry does not decide")
 def test_two_requests_share_an_offer_until_it_is_empty() -> None:
     asked = [request(n, amount=4, duration=24) for n in (1, 2, 3)]
     result = clear(market([offer(cards=8)], asked))
@@ -170,15 +180,19 @@ def test_two_requests_share_an_offer_until_it_is_empty() -> None:
     assert (result.offers[0].free, result.offers[0].sold) == (8 * 24, 8 * 24)
 
 
-def test_an_alternative_that_fills_everything_goes_before_one_that_fills_a_part() -> None:
+@pytest.mark.parametrize(("ask", "chosen"), [(19, {1: 4}), (4, {2: 8})])
+def test_of_a_part_and_a_full_alternative_the_one_with_the_larger_surplus_goes(
+    ask: int, chosen: dict[int, int]
+) -> None:
+    """Four 910B gain 4 x 24 = 96 an hour; eight H800 gain 8 x 1 = 8 at an ask of 19, and 128 at 4."""
     asked = request(
         1,
-        alternative(0, models=("ascend-910b",), amount=8, limit=100),
+        alternative(0, models=("ascend-910b",), amount=8, limit=25),
         alternative(1, models=("h800",), amount=8, limit=20),
         least=100_000,
     )
-    snapshot = market([offer(1, cards=4, ask=1), offer(2, ask=19, model="h800")], [asked])
-    assert sold(snapshot) == {2: 8}
+    snapshot = market([offer(1, cards=4, ask=1), offer(2, ask=ask, model="h800")], [asked])
+    assert sold(snapshot) == chosen
 
 
 def test_a_split_crosses_sites_and_zones() -> None:
