@@ -26,6 +26,7 @@ test: venv ## Lint, types, import contracts, migrations and all tests (ARGS="-k 
 	@exec $(WORKBENCH) test $(ARGS)
 
 bench-engine: venv ## The engine against its peers (ARGS="--instance small --regime tight --seed 1")
+	@.venv/bin/python -m benchmarks.solvers
 	@exec .venv/bin/python -m benchmarks.engine.run $(ARGS)
 
 lint: venv ## ruff, import contracts, templates

@@ -1,0 +1,1 @@
+"""The clearing engine against its peers on generated markets: ``python -m benchmarks.engine.run``."""
