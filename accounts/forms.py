@@ -4,9 +4,10 @@ import zoneinfo
 from datetime import timedelta
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Organisation, Role, Scope
+from accounts.models import Organisation, Role, Scope, User
 
 FOREVER = "0"
 
@@ -40,6 +41,41 @@ class OrganisationForm(forms.Form):
 class InvitationForm(forms.Form):
     email = forms.EmailField(label=_("Email"))
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.VIEWER)
+
+
+class JoinForm(forms.Form):
+    """Makes the account of somebody who was invited to ``email``."""
+
+    name = forms.CharField(label=_("Your name"), max_length=120, required=False)
+    password = forms.CharField(
+        label=_("Choose a password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters."),
+    )
+    again = forms.CharField(
+        label=_("The same password again"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: object, email: str, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.email = email
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(email=self.email, name=self.cleaned_data.get("name", "")))
+        return password
+
+    def clean_again(self) -> str:
+        again: str = self.cleaned_data["again"]
+        if "password" in self.cleaned_data and again != self.cleaned_data["password"]:
+            raise forms.ValidationError(_("The two passwords differ."))
+        return again
+
+    def account(self) -> dict[str, str]:
+        return {"name": self.cleaned_data["name"], "password": self.cleaned_data["password"]}
 
 
 class RoleForm(forms.Form):

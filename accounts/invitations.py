@@ -1,42 +1,73 @@
-"""The mail that tells a person of a new membership."""
+"""The link of an invitation and the mail that brings it.
+
+The link is signed and names the invitation, so that following it proves who reads the mail of its
+address.
+"""
 
 from __future__ import annotations
 
-from allauth.account.forms import default_token_generator
-from allauth.account.utils import user_pk_to_url_str
+from datetime import UTC, datetime
+
 from django.conf import settings
+from django.core import signing
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
-from accounts.models import Membership, User
+from accounts.models import Invitation
+from marketplace.errors import DomainError
+
+SALT = "accounts.invitation"
 
 
-def send(membership_id: int) -> None:
-    """Tell the member. Somebody without a password gets a link to choose one, valid for three days."""
-    membership = Membership.objects.select_related("user", "organisation").filter(pk=membership_id).first()
-    if membership is None:
+class InvitationClosed(DomainError):
+    code = "invitation_closed"
+    title = gettext_noop("The invitation is not open any more")
+    status = 410
+
+
+def send(invitation_id: int) -> None:
+    """Mail the link, unless the invitation was withdrawn meanwhile."""
+    open_ones = Invitation.objects.select_related("organisation", "invited_by")
+    invitation = open_ones.filter(pk=invitation_id, state=Invitation.State.OPEN).first()
+    if invitation is None:
         return
-    user = membership.user
     context = {
-        "membership": membership,
-        "is_new": not user.has_usable_password(),
-        "link": settings.BASE_URL + (_sign_in() if user.has_usable_password() else _choose_password(user)),
+        "invitation": invitation,
+        "days": Invitation.LIFETIME.days,
+        "link": settings.BASE_URL + reverse("accounts:join", kwargs={"key": key_of(invitation)}),
     }
-    subject = _("You are a member of %(organisation)s on Cardhour")
+    subject = _("Join %(organisation)s on Cardhour")
     send_mail(
-        subject=subject % {"organisation": membership.organisation},
+        subject=subject % {"organisation": invitation.organisation},
         message=render_to_string("accounts/email/invitation.txt", context),
         from_email=None,
-        recipient_list=[user.email],
+        recipient_list=[invitation.email],
     )
 
 
-def _sign_in() -> str:
-    return reverse("account_login")
+def key_of(invitation: Invitation) -> str:
+    """What the link ends with."""
+    return signing.Signer(salt=SALT).sign(str(invitation.pk))
 
 
-def _choose_password(user: User) -> str:
-    key = default_token_generator.make_token(user)
-    return reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(user), "key": key})
+def find(key: str) -> Invitation | None:
+    """The invitation of a link, ``None`` where no link ends so. ``InvitationClosed`` where it is too late."""
+    try:
+        pk = signing.Signer(salt=SALT).unsign(key)
+    except signing.BadSignature:
+        return None
+    invitation = Invitation.objects.select_related("organisation", "invited_by").get(pk=pk)
+    check_open(invitation)
+    return invitation
+
+
+def check_open(invitation: Invitation) -> None:
+    expired = invitation.expires_at <= datetime.now(UTC)
+    if expired or invitation.state != Invitation.State.OPEN:
+        raise InvitationClosed(
+            _("It was accepted or withdrawn, or it has expired. Ask an administrator of %(organisation)s.")
+            % {"organisation": invitation.organisation}
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pgtrigger
@@ -11,8 +12,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+
+from marketplace.append_only import NEVER_TRUNCATED
 
 
 class Organisation(models.Model):
@@ -106,6 +109,53 @@ class Membership(models.Model):
         return f"{self.user} · {self.organisation} · {self.role}"
 
 
+class Invitation(models.Model):
+    """Somebody is asked to become a member. It becomes one by accepting, and not before.
+
+    The link in the mail names this row and is signed; nothing of it is stored. It works for
+    ``LIFETIME`` of wall time, while the invitation is open.
+    """
+
+    LIFETIME = timedelta(days=7)
+
+    class State(models.TextChoices):
+        OPEN = "open", pgettext_lazy("invitation", "Open")
+        ACCEPTED = "accepted", pgettext_lazy("invitation", "Accepted")
+        WITHDRAWN = "withdrawn", pgettext_lazy("invitation", "Withdrawn")
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="invitations")
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    invited_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["organisation", "email"], condition=Q(state="open"), name="open_invitation_once"
+            ),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="invitation_role"),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="invitation_email_in_lower_case"),
+        ]
+        triggers: ClassVar = [
+            pgtrigger.FSM(
+                name="open_once",
+                field="state",
+                transitions=[("open", "accepted"), ("open", "withdrawn")],
+            ),
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.organisation} · {self.role}"
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.created_at + self.LIFETIME
+
+
 class Scope(models.TextChoices):
     """What an API token may do for its organisation."""
 
@@ -167,6 +217,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["organisation", "-id"]),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -189,6 +240,7 @@ class AuditSeal(models.Model):
 
     class Meta:
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from accounts.actors import Capability, Viewer
-from accounts.models import ApiToken, AuditEvent, AuditSeal, Membership, Organisation
+from accounts.models import ApiToken, AuditEvent, AuditSeal, Invitation, Membership, Organisation
 
 
 def organisations_for(viewer: Viewer) -> QuerySet[Organisation]:
@@ -18,6 +19,17 @@ def organisations_for(viewer: Viewer) -> QuerySet[Organisation]:
 def members_for(viewer: Viewer) -> QuerySet[Membership]:
     found = Membership.objects.filter(_within(viewer, "organisation", Capability.READ))
     return found.select_related("user", "organisation")
+
+
+def open_invitations_for(viewer: Viewer) -> QuerySet[Invitation]:
+    """Who is invited and has not accepted yet, newest first; every member sees it."""
+    found = invitations_open().filter(_within(viewer, "organisation", Capability.READ))
+    return found.select_related("invited_by", "organisation").order_by("-pk")
+
+
+def invitations_open() -> QuerySet[Invitation]:
+    """Those whose link works."""
+    return Invitation.objects.filter(state=Invitation.State.OPEN, created_at__gt=Now() - Invitation.LIFETIME)
 
 
 def tokens_for(viewer: Viewer) -> QuerySet[ApiToken]:

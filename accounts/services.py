@@ -1,4 +1,4 @@
-"""Changes to organisations, their members and their tokens.
+"""Changes to organisations, their members and their tokens. How people become members: ``joining``.
 
 Whoever changes the members of an organisation locks its row first, so that two administrators cannot
 remove each other at the same moment.
@@ -10,16 +10,14 @@ import zoneinfo
 from collections.abc import Collection
 from datetime import datetime
 
-from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from psycopg.errors import UniqueViolation
 
-from accounts import audit, tasks
-from accounts.actors import Actor, Capability, Viewer
+from accounts import audit, joining
+from accounts.actors import Actor, Viewer
+from accounts.administration import administering, check_role
 from accounts.authentication import SHOWN, digest_of, new_secret
 from accounts.models import ApiToken, Membership, Organisation, Role, Scope, User
 from marketplace.errors import DomainError, InvalidInput
@@ -28,11 +26,6 @@ from marketplace.errors import DomainError, InvalidInput
 class LastAdministrator(DomainError):
     code = "last_administrator"
     title = gettext_noop("An organisation keeps at least one administrator")
-
-
-class AlreadyMember(DomainError):
-    code = "already_member"
-    title = gettext_noop("This person is a member already")
 
 
 class NameTaken(DomainError):
@@ -100,46 +93,17 @@ def _insert(organisation: Organisation) -> None:
 
 
 @transaction.atomic
-def invite_member(
-    *, viewer: Viewer, organisation: Organisation, email: str, role: str, now: datetime
-) -> Membership:
-    """Make a person a member; somebody new gets an account and a mail to choose a password."""
-    actor = viewer.require(Capability.ADMINISTER, organisation.pk)
-    _check_role(role)
-    _lock(organisation)
-    user = _account_of(email.strip().lower())
-    membership, is_new = Membership.objects.get_or_create(
-        user=user, organisation=organisation, defaults={"role": role}
-    )
-    if not is_new:
-        raise AlreadyMember(
-            _("%(email)s is a member of %(organisation)s already. Change the role in the list instead.")
-            % {"email": user.email, "organisation": organisation}
-        )
-    _record(actor, "member.added", membership, now, email=user.email, role=role)
-    transaction.on_commit(lambda: tasks.send_invitation.delay(membership.pk), robust=True)
-    return membership
-
-
-def _account_of(email: str) -> User:
-    try:
-        validate_email(email)
-    except ValidationError as error:
-        raise InvalidInput(_("Nobody was invited."), {"email": _("This is not an address.")}) from error
-    return User.objects.get_or_create(email=email, defaults={"password": make_password(None)})[0]
-
-
-@transaction.atomic
 def change_role(*, viewer: Viewer, membership: Membership, role: str, now: datetime) -> Membership:
-    actor = viewer.require(Capability.ADMINISTER, membership.organisation_id)
-    _check_role(role)
-    _lock(membership.organisation)
+    """Give a member another role. Who is no administrator any more loses what it made as one."""
+    check_role(role)
+    actor = administering(viewer, membership.organisation_id)
     membership.refresh_from_db()
     before = membership.role
     if before == role:
         return membership
-    if role != Role.ADMIN:
+    if before == Role.ADMIN:
         _keep_an_administrator(membership)
+        _take_back(membership, actor=actor, now=now)
     membership.role = role
     membership.save(update_fields=["role"])
     _record(actor, "member.role_changed", membership, now, before=before, after=role)
@@ -148,27 +112,23 @@ def change_role(*, viewer: Viewer, membership: Membership, role: str, now: datet
 
 @transaction.atomic
 def remove_member(*, viewer: Viewer, membership: Membership, now: datetime) -> None:
-    """End a membership. The tokens that this person made for the organisation stop working too."""
-    actor = viewer.require(Capability.ADMINISTER, membership.organisation_id)
-    _lock(membership.organisation)
+    """End a membership. What this person made for the organisation as its administrator ends too."""
+    actor = administering(viewer, membership.organisation_id)
     membership.refresh_from_db()
     _keep_an_administrator(membership)
+    _take_back(membership, actor=actor, now=now)
+    _record(actor, "member.removed", membership, now, email=membership.user.email, role=membership.role)
+    membership.delete()
+
+
+def _take_back(membership: Membership, *, actor: Actor, now: datetime) -> None:
+    """Tokens, whose secrets this person has seen, and invitations, which may have gone to itself."""
     tokens = ApiToken.objects.filter(
         organisation=membership.organisation, created_by=membership.user, revoked_at=None
     )
     for token in tokens:
         _revoke(token, actor=actor, now=now)
-    _record(actor, "member.removed", membership, now, email=membership.user.email, role=membership.role)
-    membership.delete()
-
-
-def _check_role(role: str) -> None:
-    if role not in Role.values:
-        raise InvalidInput(_("There is no such role."), {"role": _("Choose one of the list.")})
-
-
-def _lock(organisation: Organisation) -> None:
-    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
+    joining.withdraw_those_of(membership, actor=actor, now=now)
 
 
 def _keep_an_administrator(membership: Membership) -> None:
@@ -204,7 +164,7 @@ def create_token(
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
     """A token and its secret, which is never shown again. ``expires_at`` is wall time."""
-    actor = viewer.require(Capability.ADMINISTER, organisation.pk)
+    actor = administering(viewer, organisation.pk)
     wanted = sorted(set(scopes))
     if not wanted or not set(wanted) <= set(Scope.values):
         raise InvalidInput(_("The token was not created."), {"scopes": _("Choose at least one of the list.")})
@@ -239,7 +199,7 @@ def create_token(
 @transaction.atomic
 def revoke_token(*, viewer: Viewer, token: ApiToken, now: datetime) -> ApiToken:
     """The token stops working with this commit. Revoking it again changes nothing."""
-    actor = viewer.require(Capability.ADMINISTER, token.organisation_id)
+    actor = administering(viewer, token.organisation_id)
     locked = ApiToken.objects.select_for_update(no_key=True).get(pk=token.pk)
     if locked.revoked_at is None:
         _revoke(locked, actor=actor, now=now)

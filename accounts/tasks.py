@@ -18,8 +18,8 @@ def seal() -> int:
 
 
 @shared_task(name="accounts.send_invitation")
-def send_invitation(membership_id: int) -> None:
-    invitations.send(membership_id)
+def send_invitation(invitation_id: int) -> None:
+    invitations.send(invitation_id)
 
 
 @shared_task(name="accounts.forget_answers")

@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, HttpResponseRedirect
+from django.forms import Form
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import services
+from accounts import invitations, joining, services
 from accounts.actors import Capability
-from accounts.forms import InvitationForm, OrganisationForm, RoleForm, TokenForm
+from accounts.forms import InvitationForm, JoinForm, OrganisationForm, RoleForm, TokenForm
 from accounts.middleware import SESSION_KEY
-from accounts.models import ApiToken, Organisation, Scope, User
+from accounts.models import ApiToken, Invitation, Organisation, Scope, User
 from accounts.pages import show_refusal, with_organisation
 from accounts.requests import PageRequest, id_in
-from accounts.selectors import audit_events_for, chain_state, members_for, organisations_for, tokens_for
+from accounts.selectors import (
+    audit_events_for,
+    chain_state,
+    members_for,
+    open_invitations_for,
+    organisations_for,
+    tokens_for,
+)
 from marketplace.clock import market_now
 from marketplace.errors import DomainError
 
@@ -70,6 +82,7 @@ def _team(request: PageRequest, organisation: Organisation, form: InvitationForm
     members = members_for(request.viewer).filter(organisation=organisation).order_by("user__email")
     context = {
         "members": [(member, RoleForm(initial={"role": member.role})) for member in members],
+        "invitations": open_invitations_for(request.viewer).filter(organisation=organisation),
         "may_administer": request.viewer.may(Capability.ADMINISTER, organisation.pk),
         "form": form,
     }
@@ -83,15 +96,69 @@ def invite(request: PageRequest, organisation: Organisation) -> HttpResponse:
     form = InvitationForm(request.POST)
     if form.is_valid():
         try:
-            member = services.invite_member(
+            invitation = joining.invite(
                 viewer=request.viewer, organisation=organisation, now=market_now(), **form.cleaned_data
             )
         except DomainError as refusal:
             show_refusal(form, refusal)
         else:
-            messages.success(request, _("%(email)s was invited.") % {"email": member.user.email})
+            messages.success(request, _("%(email)s was invited.") % {"email": invitation.email})
             return redirect("accounts:team")
     return _team(request, organisation, form)
+
+
+@login_required
+@require_POST
+def withdraw_invitation(request: PageRequest, pk: int) -> HttpResponse:
+    invitation = get_object_or_404(open_invitations_for(request.viewer), pk=pk)
+    joining.withdraw(viewer=request.viewer, invitation=invitation, now=market_now())
+    messages.success(request, _("%(email)s is not invited any more.") % {"email": invitation.email})
+    return redirect("accounts:team")
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def join(request: PageRequest, key: str) -> HttpResponse:
+    """Where the link of an invitation leads. Who has no account yet makes one by choosing a password."""
+    invitation = invitations.find(key)
+    if invitation is None:
+        raise Http404
+    if isinstance(request.user, User):
+        return _join_as(request, invitation, request.user)
+    if User.objects.filter(email=invitation.email).exists():
+        return _join_page(request, invitation, sign_in=_sign_in_and_return(request))
+    form = JoinForm(request.POST or None, email=invitation.email)
+    if request.method != "POST" or not form.is_valid():
+        return _join_page(request, invitation, form=form)
+    membership = joining.accept_with_new_account(invitation=invitation, now=market_now(), **form.account())
+    login(request, membership.user, backend="django.contrib.auth.backends.ModelBackend")
+    return _joined(request, invitation)
+
+
+def _join_as(request: PageRequest, invitation: Invitation, user: User) -> HttpResponse:
+    if request.method != "POST":
+        return _join_page(request, invitation, other=user.email.lower() != invitation.email)
+    joining.accept(invitation=invitation, user=user, now=market_now())
+    return _joined(request, invitation)
+
+
+def _joined(request: PageRequest, invitation: Invitation) -> HttpResponse:
+    request.session[SESSION_KEY] = invitation.organisation_id
+    welcome = _("You act for %(organisation)s now.") % {"organisation": invitation.organisation}
+    messages.success(request, welcome)
+    return redirect("home")
+
+
+def _join_page(request: PageRequest, invitation: Invitation, **context: Any) -> HttpResponse:
+    """``form`` for a new account, ``sign_in`` where there is one, or ``other`` is signed in."""
+    form = context.get("form")
+    status = _status(form) if form else 200
+    return render(request, "accounts/join.html", {"invitation": invitation} | context, status=status)
+
+
+def _sign_in_and_return(request: PageRequest) -> str:
+    """To sign in and come back here."""
+    return f"{reverse('account_login')}?{urlencode({'next': request.path})}"
 
 
 @login_required
@@ -186,5 +253,5 @@ def audit_chain(request: PageRequest) -> HttpResponse:
     return render(request, "accounts/audit_chain.html", context)
 
 
-def _status(form: InvitationForm | OrganisationForm | TokenForm) -> int:
+def _status(form: Form) -> int:
     return 422 if form.is_bound and form.errors else 200

@@ -14,6 +14,11 @@ from marketplace.web.fields import HourField
 ANY_CURRENCY = [("", _("Any currency")), *CurrencyCode.choices]
 
 
+class OverageForm(forms.Form):
+    quantity = forms.IntegerField(min_value=0, max_value=2**63 - 1)
+    why = forms.CharField(max_length=500)
+
+
 class ChargeFilter(forms.Form):
     """A value that does not exist shows everything. The agreement is named by links only."""
 

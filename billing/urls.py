@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing import views
+from billing import operation, views
 from billing.invoicing.models import Document
 
 INVOICE, STATEMENT = {"kind": Document.Kind.INVOICE}, {"kind": Document.Kind.STATEMENT}
@@ -8,6 +8,7 @@ INVOICE, STATEMENT = {"kind": Document.Kind.INVOICE}, {"kind": Document.Kind.STA
 app_name = "billing"
 urlpatterns = [
     path("usage/", views.usage, name="usage"),
+    path("operator/parked/<int:pk>/decide/", operation.decide, name="decide_overage"),
     path("charges/<int:pk>/", views.charge, name="charge"),
     path("agreements/<int:pk>/usage/", views.agreement_usage, name="agreement_usage"),
     path("invoices/", views.documents, INVOICE, name="invoices"),

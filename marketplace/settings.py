@@ -50,6 +50,10 @@ MARKET_HORIZON_SLOTS = env.int("MARKET_HORIZON_SLOTS", 168)
 MARKET_BASE_CURRENCY = env.str("MARKET_BASE_CURRENCY", "CNY")
 MARKET_RUN_EVERY = timedelta(minutes=env.int("MARKET_RUN_EVERY_MINUTES", 5))
 MARKET_RUN_ATTEMPTS = 5
+# What one organisation may have open at once.
+MOST_OPEN_REQUESTS = env.int("MOST_OPEN_REQUESTS", 5_000)
+MOST_OPEN_OFFERS = env.int("MOST_OPEN_OFFERS", 5_000)
+MOST_OPEN_INVITATIONS = env.int("MOST_OPEN_INVITATIONS", 100)
 COMMISSION_RATE = Decimal(env.str("COMMISSION_RATE", "0.03"))
 # How long after a slot its readings may arrive before it is rated, and how long after a billing
 # period before it is closed.
@@ -305,7 +309,10 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 
 # --- API ------------------------------------------------------------------------------------------
 
+# For each token and each person.
+API_WRITES_A_MINUTE = env.int("API_WRITES_A_MINUTE", 1_200)
 REST_FRAMEWORK = {
+    "DEFAULT_THROTTLE_CLASSES": ["marketplace.api.throttling.WriteThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.BearerTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
@@ -330,6 +337,8 @@ SPECTACULAR_SETTINGS = {
         "**Errors** are problem documents (RFC 9457). Compare `code`, which is stable; quote `request_id` "
         "when you ask for help.\n\n"
         "**Lists** come in pages of 50, or `limit` up to 500, newest first; follow `next`.\n\n"
+        "**Writing** too often is answered with 429, and changing an order while a run has closed the book "
+        "with 409 `book_closed`; `Retry-After` says when to try again.\n\n"
         "**Figures**: money and quantities are decimal strings, times are UTC, slots are UTC hours."
     ),
     "VERSION": "1",

@@ -15,9 +15,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+import pgtrigger
 import pytest
 import redis
 from django.conf import settings
+from django.test import TransactionTestCase
 
 from marketplace.clock import MarketClock
 
@@ -115,6 +117,21 @@ def _is_local(host: str, allowed: set[str | None]) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tables_may_be_emptied() -> Iterator[None]:
+    """Tests whose transactions are real truncate all tables afterwards, which the tables refuse otherwise."""
+    empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def empty_all(case: TransactionTestCase) -> None:
+        with pgtrigger.ignore():
+            empty(case)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", empty_all)
+    yield
+    patch.undo()
 
 
 @pytest.fixture

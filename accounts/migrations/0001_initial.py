@@ -7,6 +7,7 @@ import django.db.models.functions.text
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -165,5 +166,40 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='apitoken',
             constraint=models.CheckConstraint(condition=models.Q(('scopes__len__gt', 0), ('scopes__contained_by', ['read', 'trade', 'agent'])), name='token_scopes'),
+        ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('email', models.EmailField(max_length=254)),
+                ('role', models.CharField(choices=[('viewer', 'Viewer'), ('trader', 'Trader'), ('finance', 'Finance'), ('admin', 'Administrator')], max_length=10)),
+                ('state', models.CharField(choices=[('open', 'Open'), ('accepted', 'Accepted'), ('withdrawn', 'Withdrawn')], default='open', max_length=10)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('invited_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invitations', to='accounts.organisation')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('organisation', 'email'), name='open_invitation_once'), models.CheckConstraint(condition=models.Q(('role__in', ['viewer', 'trader', 'finance', 'admin'])), name='invitation_role'), models.CheckConstraint(condition=models.Q(('email', django.db.models.functions.text.Lower('email'))), name='invitation_email_in_lower_case')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='invitation',
+            trigger=pgtrigger.compiler.Trigger(name='open_once', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE _is_valid_transition BOOLEAN;', func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{open:accepted,open:withdrawn}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;', hash='12dcccfafc8a8236c5badebca22f46793efd0aa4', operation='UPDATE', pgid='pgtrigger_open_once_e7b64', table='accounts_invitation', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='invitation',
+            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='00df39c757ef7863e1ed5d74abb62bc06c738e28', operation='DELETE', pgid='pgtrigger_keep_9dff5', table='accounts_invitation', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='auditevent',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='56d9e1a1e1f17be245257d5a0e0df769def42ef5', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_50019', table='accounts_auditevent', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='auditseal',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='f096391f2537c354d3e5eb6d383c93727a3d4243', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_d8174', table='accounts_auditseal', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='invitation',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='d2dd3f17704882c50fea1daec8c3f5842472f994', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_f4556', table='accounts_invitation', when='BEFORE')),
         ),
     ]

@@ -14,6 +14,7 @@ from billing.invoicing import triggers
 from billing.ledger.models import CurrentTransaction, Journal
 from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode
 
 
@@ -29,6 +30,7 @@ class BillingPeriod(models.Model):
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="period_not_empty"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -48,7 +50,10 @@ class NumberSeries(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["kind", "year"], name="number_series_once"),
         ]
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.year}: {self.last}"
@@ -87,6 +92,7 @@ class Document(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["organisation", "kind", "-id"])]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.DOCUMENT_IS_ITS_LINES,
         ]
@@ -113,6 +119,7 @@ class Line(models.Model):
             models.UniqueConstraint(fields=["document", "agreement"], name="line_once_an_agreement"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.LINE_WITH_ITS_DOCUMENT,
         ]
@@ -130,6 +137,7 @@ class InvoicedCharge(models.Model):
 
     class Meta:
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.CHARGE_WITH_ITS_DOCUMENT,
         ]

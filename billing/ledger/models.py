@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
 from billing.ledger import triggers
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode
 
 
@@ -49,6 +50,7 @@ class Account(models.Model):
             ),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -67,6 +69,7 @@ class Journal(models.Model):
 
     class Meta:
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.JOURNAL_BALANCES,
         ]
@@ -88,6 +91,7 @@ class Posting(models.Model):
             models.CheckConstraint(condition=~Q(amount=0), name="posting_not_zero"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
             triggers.POSTING_WITH_ITS_JOURNAL,
             triggers.POSTING_BALANCES,

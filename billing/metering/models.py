@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiToken
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.delivery.models import Delivery
 
 
@@ -61,6 +62,7 @@ class Reading(models.Model):
             models.Index(fields=["slot", "meter"]),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -82,6 +84,7 @@ class ReadingConflict(models.Model):
             models.UniqueConstraint(fields=["reading", "body_digest"], name="conflict_once_a_body"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 

@@ -81,7 +81,17 @@ class ParkedSerializer(serializers.ModelSerializer[ParkedUsage]):
 
     class Meta:
         model = ParkedUsage
-        fields = ("id", "agreement", "delivery", "slot", "reason", "details", "run", "resolved_at")
+        fields = (
+            "id",
+            "agreement",
+            "delivery",
+            "slot",
+            "reason",
+            "details",
+            "run",
+            "resolved_at",
+            "decision",
+        )
 
 
 class ParkedList(DomainListView[ParkedUsage]):

@@ -80,10 +80,11 @@ def judge(case: Case) -> Due | Parked | None:
         return Parked(Reason.NO_PRICE, {"quantity": case.usage.quantity})
     if case.usage.quantity > case.committed:
         return Parked(Reason.OVERAGE, {"quantity": case.usage.quantity, "committed": case.committed})
-    return _due(case, case.usage, case.price)
+    return due_for(case, case.usage, case.price)
 
 
-def _due(case: Case, usage: Usage, price: Decimal) -> Due | None:
+def due_for(case: Case, usage: Usage, price: Decimal) -> Due | None:
+    """What is missing until the charges of the slot add up to this usage; None where nothing is."""
     amount = amount_of(usage.quantity, price)
     commission = commission_of(amount, case.commission_rate)
     before = case.charged

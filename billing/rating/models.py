@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.agreements.models import Agreement
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.delivery.models import Delivery
 
@@ -26,6 +27,7 @@ class RatingRun(models.Model):
 
     class Meta:
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -45,7 +47,7 @@ class Charge(models.Model):
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="charges")
     slot = models.DateTimeField()
-    sequence = models.PositiveSmallIntegerField(default=0)
+    sequence = models.PositiveIntegerField(default=0)
     corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="corrected_by")
     quantity = models.BigIntegerField(help_text="card-seconds")
     price = models.DecimalField(max_digits=18, decimal_places=6)
@@ -69,6 +71,7 @@ class Charge(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["slot"])]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 
@@ -77,7 +80,11 @@ class Charge(models.Model):
 
 
 class ParkedUsage(models.Model):
-    """A slot that could not be rated, waiting for a person: a missing fact is never a zero."""
+    """A slot that could not be rated, waiting for a person: a missing fact is never a zero.
+
+    It is resolved by readings that come after all, or by an operator's ``decision``: how many
+    card-seconds are charged, and why.
+    """
 
     class Reason(models.TextChoices):
         NO_READINGS = "no_readings", _("Active delivery without readings")
@@ -90,17 +97,25 @@ class ParkedUsage(models.Model):
     reason = models.CharField(max_length=20, choices=Reason)
     details = models.JSONField()
     resolved_at = models.DateTimeField(null=True)
+    decision = models.JSONField(null=True)
 
     class Meta:
         verbose_name_plural = "parked usage"
         constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(decision__isnull=True) | Q(resolved_at__isnull=False),
+                name="parked_decision_resolves",
+            ),
             models.UniqueConstraint(
                 fields=["agreement", "slot", "reason"],
                 condition=Q(resolved_at__isnull=True),
                 name="parked_once",
             ),
         ]
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"{self.agreement_id} {self.slot:%F %H} {self.reason}"
@@ -115,7 +130,10 @@ class RatedUntil(models.Model):
     until = models.DateTimeField()
 
     class Meta:
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Delete)]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self) -> str:
         return f"D{self.delivery_id} until {self.until:%F %H}"

@@ -113,7 +113,7 @@ def _write(outcome: Outcome, *, horizon: datetime, now: datetime) -> RatingRun:
         parked_made=len(outcome.parked),
         parked_resolved=len(outcome.resolved),
     )
-    Charge.objects.bulk_create([_charge(run, case, due) for case, due in outcome.due], batch_size=BATCH)
+    Charge.objects.bulk_create([charge_of(run, case, due) for case, due in outcome.due], batch_size=BATCH)
     ParkedUsage.objects.bulk_create(
         [
             ParkedUsage(
@@ -131,7 +131,7 @@ def _write(outcome: Outcome, *, horizon: datetime, now: datetime) -> RatingRun:
     return run
 
 
-def _charge(run: RatingRun, case: Case, due: Due) -> Charge:
+def charge_of(run: RatingRun, case: Case, due: Due) -> Charge:
     return Charge(
         run=run,
         agreement_id=case.agreement,

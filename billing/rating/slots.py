@@ -44,7 +44,7 @@ def work_until(horizon: datetime) -> Work:
     changed = {pk: (delivery_id, slot) for pk, delivery_id, slot in changes}
     slots.update(changed.values())
     return Work(
-        cases=_cases(slots),
+        cases=cases_of(slots),
         deliveries=[one.pk for one in due],
         changes=list(changed),
     )
@@ -88,7 +88,7 @@ def _since(delivery: Delivery) -> datetime | None:
     return delivery.rated.until if hasattr(delivery, "rated") else None
 
 
-def _cases(slots: Collection[SlotKey]) -> list[Case]:
+def cases_of(slots: Collection[SlotKey]) -> list[Case]:
     """The facts about each slot, in a fixed order."""
     deliveries = Delivery.objects.select_related("agreement__allocation").in_bulk({pk for pk, _ in slots})
     usage = allocated_usage(slots)

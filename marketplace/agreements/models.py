@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import Organisation
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode, ProfileVersion
 from marketplace.clearing.models import Allocation
 
@@ -48,6 +49,7 @@ class Agreement(models.Model):
             models.Index(fields=["owner", "-id"]),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 

@@ -29,7 +29,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import IdempotencyRecord
+from accounts.models import IdempotencyRecord, Organisation
 from marketplace.api.problems import ApiRefusal
 from marketplace.api.rendering import as_json
 from marketplace.api.views import DomainView
@@ -124,9 +124,14 @@ def _key_of(request: Request) -> str | None:
 
 
 def _digest_of(request: Request) -> str:
-    """SHA-256 of what is asked: method, address with its query, and the parsed body in canonical form."""
+    """SHA-256 of what is asked: for whom, method, address with its query, and the body in canonical form.
+
+    The same person may work for several organisations, one after the other.
+    """
+    organisation: Organisation | None = request.organisation  # type: ignore[attr-defined]
+    acting_for = str(organisation.pk) if organisation else ""
     body = json.dumps(request.data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    asked = "\n".join((request.method or "", request.get_full_path(), body))
+    asked = "\n".join((acting_for, request.method or "", request.get_full_path(), body))
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
@@ -142,7 +147,7 @@ def _claim(*, actor: str, key: str, digest: str) -> tuple[IdempotencyRecord, boo
     if record is None:
         return IdempotencyRecord(actor=actor, key=key, request_digest=digest), True
     if record.request_digest != digest:
-        raise KeyReused(_("It was sent with another address or body before. Use a new one."))
+        raise KeyReused(_("It was sent for another organisation, address or body before. Use a new one."))
     return record, False
 
 

@@ -39,6 +39,7 @@ ON_WRITING = {
     "400": "Malformed",
     "409": "Refused, because of the state of the market or of the object",
     "422": "Some of the input is not valid",
+    "429": "Too many writes in this minute; Retry-After says when to go on",
 }
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import ApiToken
 from marketplace.agreements.models import Agreement
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.supply.models import Site
 
 
@@ -94,6 +95,7 @@ class Delivery(models.Model):
                 field="state",
                 transitions=[(before.value, after.value) for before, after in ALLOWED_STEPS],
             ),
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]
 
@@ -119,6 +121,7 @@ class DeliveryTransition(models.Model):
             models.UniqueConstraint(fields=["delivery", "to_state"], name="delivery_step_once"),
         ]
         triggers: ClassVar = [
+            NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
 

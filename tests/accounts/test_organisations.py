@@ -6,14 +6,11 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.core import mail
 from django.db import connection
-from django.test import Client
 
-from accounts import invitations, services
+from accounts import administration, joining, services
 from accounts.actors import Viewer
-from accounts.models import AuditEvent, Membership, Organisation, Role, User
+from accounts.models import AuditEvent, Membership, Organisation, Role
 from accounts.selectors import audit_events_for, members_for, organisations_for, tokens_for
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
 from tests.cast import Cast
@@ -69,65 +66,6 @@ def test_what_is_wrong_is_named(cast: Cast, now: datetime, field: str, value: st
     assert set(refusal.value.fields) == {field}
 
 
-def test_a_stranger_is_invited_by_mail_and_chooses_a_password(
-    cast: Cast, now: datetime, client: Client
-) -> None:
-    member = services.invite_member(
-        viewer=cast.viewer_of(cast.owner_admin),
-        organisation=cast.owner,
-        email=" New@Example.com ",
-        role=Role.TRADER,
-        now=now,
-    )
-    assert member.user.email == "new@example.com"
-    assert not member.user.has_usable_password()
-
-    invitations.send(member.pk)
-
-    (message,) = mail.outbox
-    assert message.to == ["new@example.com"]
-    link = next(word for word in message.body.split() if word.startswith("http"))
-    page = client.get(link.removeprefix(settings.BASE_URL), follow=True)
-    password = "five horses ate my batteries"
-    client.post(page.request["PATH_INFO"], {"password1": password, "password2": password})
-    member.user.refresh_from_db()
-    assert member.user.check_password(password)
-
-
-def test_who_has_an_account_is_asked_to_sign_in(cast: Cast, now: datetime) -> None:
-    member = services.invite_member(
-        viewer=cast.viewer_of(cast.owner_admin),
-        organisation=cast.owner,
-        email=cast.nobody_yet.email,
-        role=Role.VIEWER,
-        now=now,
-    )
-    invitations.send(member.pk)
-
-    assert member.user == cast.nobody_yet
-    assert "/accounts/login/" in mail.outbox[0].body
-    assert User.objects.filter(email=cast.nobody_yet.email).count() == 1
-
-
-def test_a_mail_to_a_member_removed_meanwhile_is_not_sent(cast: Cast) -> None:
-    invitations.send(12345)
-
-    assert mail.outbox == []
-
-
-def test_nobody_is_invited_twice(cast: Cast, now: datetime) -> None:
-    with pytest.raises(services.AlreadyMember, match="Change the role"):
-        services.invite_member(
-            viewer=cast.viewer_of(cast.owner_admin),
-            organisation=cast.owner,
-            email=cast.owner_viewer.email.upper(),
-            role=Role.ADMIN,
-            now=now,
-        )
-
-    assert cast.owner_viewer.memberships.get().role == Role.VIEWER
-
-
 @pytest.mark.parametrize("role", ["trader", "finance", "viewer"])
 def test_only_administrators_change_members(cast: Cast, now: datetime, role: str) -> None:
     viewer = cast.viewer_of(getattr(cast, f"owner_{role}"))
@@ -138,9 +76,7 @@ def test_only_administrators_change_members(cast: Cast, now: datetime, role: str
     with pytest.raises(NotAllowed):
         services.remove_member(viewer=viewer, membership=membership, now=now)
     with pytest.raises(NotAllowed):
-        services.invite_member(
-            viewer=viewer, organisation=cast.owner, email="a@example.com", role=role, now=now
-        )
+        joining.invite(viewer=viewer, organisation=cast.owner, email="a@example.com", role=role, now=now)
     assert not AuditEvent.objects.exists()
 
 
@@ -232,7 +168,7 @@ class TestTwoAdministratorsRemoveEachOther:
             return sorted(threads.map(remove, pairs))
 
     def test_one_of_them_stays(self, cast: Cast, now: datetime) -> None:
-        assert self._race(cast, now) == ["last_administrator", "removed"]
+        assert self._race(cast, now) == ["not_allowed", "removed"]
         assert administrators(cast.owner) == 1
 
     def test_without_the_lock_nobody_would_be_left(
@@ -246,7 +182,7 @@ class TestTwoAdministratorsRemoveEachOther:
             check(membership)
             looked.wait(20)
 
-        monkeypatch.setattr(services, "_lock", lambda _organisation: None)
+        monkeypatch.setattr(administration, "lock", lambda _organisation: None)
         monkeypatch.setattr(services, "_keep_an_administrator", slow_check)
 
         assert self._race(cast, now) == ["removed", "removed"]

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts import services
 from accounts.actors import Capability
 from accounts.authentication import digest_of
-from accounts.models import ApiToken, AuditEvent, Scope, User
+from accounts.models import ApiToken, AuditEvent, Membership, Scope, User
 from marketplace.errors import InvalidInput, NotAllowed
 from tests.cast import Cast, bearer
 
@@ -116,6 +118,101 @@ def test_tokens_of_a_removed_member_are_revoked(cast: Cast, now: datetime) -> No
     )
 
     assert (ask(of_removed).status_code, ask(of_other).status_code) == (401, 200)
+
+
+@pytest.mark.parametrize("role", ["viewer", "trader", "finance"])
+def test_tokens_of_a_demoted_administrator_are_revoked(cast: Cast, now: datetime, role: str) -> None:
+    """They may do more than this person may from now on, and it has seen their secrets."""
+    second_admin = cast.person("second-admin")
+    cast.join(second_admin, cast.owner, "admin")
+    token, secret = make(cast, now)
+
+    services.change_role(
+        viewer=cast.viewer_of(second_admin),
+        membership=cast.owner_admin.memberships.get(),
+        role=role,
+        now=now,
+    )
+
+    token.refresh_from_db()
+    assert (ask(secret).status_code, token.revoked_at) == (401, now)
+    revoked = AuditEvent.objects.get(action="token.revoked")
+    assert (revoked.user, revoked.object_id) == (second_admin, str(token.pk))
+
+
+def test_tokens_in_another_organisation_stay(cast: Cast, now: datetime) -> None:
+    second_admin = cast.person("second-admin")
+    cast.join(second_admin, cast.owner, "admin")
+    cast.join(cast.owner_admin, cast.other_owner, "admin")
+    _token, elsewhere = make(cast, now, organisation=cast.other_owner)
+
+    services.change_role(
+        viewer=cast.viewer_of(second_admin),
+        membership=cast.owner_admin.memberships.get(organisation=cast.owner),
+        role="viewer",
+        now=now,
+    )
+
+    assert ask(elsewhere).status_code == 200
+
+
+def test_an_administrator_demoted_since_the_request_began_makes_no_token(cast: Cast, now: datetime) -> None:
+    second_admin = cast.person("second-admin")
+    cast.join(second_admin, cast.owner, "admin")
+    viewer = cast.viewer_of(cast.owner_admin)
+    Membership.objects.filter(user=cast.owner_admin).update(role="viewer")
+
+    with pytest.raises(NotAllowed):
+        services.create_token(viewer=viewer, organisation=cast.owner, name="late", scopes=["read"], now=now)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_that_is_made_during_the_demotion_waits_for_it_and_is_refused(
+    cast: Cast, now: datetime
+) -> None:
+    second_admin = cast.person("second-admin")
+    cast.join(second_admin, cast.owner, "admin")
+    demoted = cast.viewer_of(cast.owner_admin)
+    outcome: list[str] = []
+
+    def make_one() -> None:
+        try:
+            services.create_token(
+                viewer=demoted, organisation=cast.owner, name="late", scopes=["read"], now=now
+            )
+            outcome.append("made")
+        except NotAllowed:
+            outcome.append("refused")
+        finally:
+            connection.close()
+
+    thread = Thread(target=make_one)
+    with transaction.atomic():
+        services.change_role(
+            viewer=cast.viewer_of(second_admin),
+            membership=cast.owner_admin.memberships.get(),
+            role="viewer",
+            now=now,
+        )
+        thread.start()
+        assert somebody_waits_for_a_lock()
+    thread.join(timeout=20)
+    assert outcome == ["refused"]
+    assert not ApiToken.objects.exists()
+
+
+def somebody_waits_for_a_lock() -> bool:
+    """Whether another connection to this database does within ten seconds."""
+    with connection.cursor() as cursor:
+        for _ in range(200):
+            cursor.execute(
+                "SELECT 1 FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if cursor.fetchone():
+                return True
+            cursor.execute("SELECT pg_sleep(0.05)")
+    return False
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,20 @@ def test_another_address_is_refused(secret: str) -> None:
     assert post(secret, path="/api/lenient").json()["code"] == "idempotency_key_reused"
 
 
+def test_another_organisation_of_the_same_person_is_refused(cast: Cast) -> None:
+    """The answer was about the first one; a second order for the second one needs a key of its own."""
+    client = Client()
+    client.force_login(cast.stranger)
+    for organisation, status in ((cast.other_owner, 201), (cast.other_buyer, 422), (cast.other_owner, 201)):
+        client.post("/organisation/switch/", {"organisation": organisation.pk})
+        answer = client.post(
+            "/api/stacks", STACK, content_type="application/json", headers={"Idempotency-Key": "k1"}
+        )
+        assert answer.status_code == status
+    assert answer.headers["Idempotency-Replayed"] == "true"
+    assert SoftwareStack.objects.count() == 1
+
+
 def test_keys_of_others_are_no_matter(cast: Cast, secret: str) -> None:
     post(secret)
     other = post(cast.token(cast.owner, Scope.TRADE), STACK | {"slug": "cann-9"})

@@ -266,3 +266,20 @@ def test_no_slot_costs_more_than_the_time_in_which_its_delivery_was_active(
     assert Charge.objects.get().quantity == 8 * 1800
     parked = ParkedUsage.objects.get(slot=slot)
     assert (parked.reason, parked.details) == ("overage", {"quantity": 28800, "committed": 14400})
+
+
+def test_a_slot_may_be_corrected_more_often_than_a_small_integer_counts(cast: Cast) -> None:
+    """One event a second corrects a slot 3,600 times an hour; a full counter would stop all rating."""
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
+    send(agent_of(cast.owner), event(delivery, "a"))
+    rate_at()
+    first = Charge.objects.get()
+    Charge.objects.create(**_facts_of(first), sequence=2**15, corrects=first)
+    send(agent_of(cast.owner), event(delivery, "b", at=START + MINUTE, quantity=470))
+    rate_at()
+    assert [charge.sequence for charge in history_of(first)] == [0, 2**15, 2**15 + 1]
+
+
+def _facts_of(charge: Charge) -> dict[str, Any]:
+    names = ("run", "agreement", "slot", "quantity", "price", "currency", "amount", "commission", "credit")
+    return {name: getattr(charge, name) for name in names} | {"last_reading": charge.last_reading}

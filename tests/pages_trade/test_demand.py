@@ -44,6 +44,7 @@ def alternative(position: int = 0, **changes: object) -> dict[str, object]:
         "hours": "4",
         "earliest_start": local(START),
         "deadline": local(START + 24 * HOUR),
+        "together": "anywhere",
         "limit": "12.5",
         "budget": "",
     } | changes
@@ -61,7 +62,7 @@ def request_form(*alternatives: dict[str, object], **changes: object) -> dict[st
 def test_a_request_enters_the_market(cast: Cast, now: datetime) -> None:
     make_region()
     wanted = alternative(
-        gang="on",
+        together="one_place",
         precision="bf16",
         memory_gb="64",
         jurisdictions=["CN"],
@@ -75,7 +76,7 @@ def test_a_request_enters_the_market(cast: Cast, now: datetime) -> None:
     assert answer["Location"] == reverse("demand:request", args=[made.pk])
     assert (made.organisation, made.least_share) == (cast.buyer, Decimal("0.5"))
     (asked,) = made.alternatives.all()
-    assert (asked.amount, asked.limit, asked.gang, asked.jurisdictions) == (16, Decimal("12.5"), True, ["CN"])
+    assert (asked.amount, asked.limit, asked.gangs, asked.jurisdictions) == (16, Decimal("12.5"), 1, ["CN"])
     assert (asked.earliest_start, asked.deadline) == (START, START + 24 * HOUR)
     assert (asked.renewable_share, asked.verification, asked.near.slug) == (Decimal("0.25"), 1, "cn-wuhu")
     (event,) = events("request.entered")

@@ -4,6 +4,7 @@ import billing.ledger.models
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -156,5 +157,25 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='invoicedcharge',
             trigger=pgtrigger.compiler.Trigger(name='with_its_document', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF EXISTS (\n            SELECT 1 FROM added\n            JOIN invoicing_line line ON line.id IN (added.invoice_line_id, added.statement_line_id)\n            JOIN invoicing_document document ON document.id = line.document_id\n            WHERE document.transaction <> pg_current_xact_id()::text::bigint\n        ) THEN\n            RAISE EXCEPTION 'a finalised document takes no more charges'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'document_closed';\n        END IF;\n        RETURN NULL;\n    ", hash='52fa87be0955afb2138e10697dc4ec836c1934b5', level='STATEMENT', operation='INSERT', pgid='pgtrigger_with_its_document_f2c74', referencing='REFERENCING NEW TABLE AS added ', table='invoicing_invoicedcharge', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='billingperiod',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='55fe792b01dd9f725e6c2cb13a21691319293529', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_f4e43', table='invoicing_billingperiod', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='document',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='2ff0c9387c3b011b99bfec089c7341a74c3983ab', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_e01aa', table='invoicing_document', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='invoicedcharge',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='9b9b765f907ba77d95a00e13805d9f9ef82308e8', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_50dda', table='invoicing_invoicedcharge', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='line',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='2d7c47e3d58b239c1e90854e1f699ec3bd45cfeb', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_c1aa5', table='invoicing_line', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='numberseries',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='6f7579b9b5d5fa3b78369e4c2617d3e5c818d143', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_6ef08', table='invoicing_numberseries', when='BEFORE')),
         ),
     ]

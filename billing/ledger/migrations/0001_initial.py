@@ -4,6 +4,7 @@ import billing.ledger.models
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -84,5 +85,17 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='posting',
             trigger=pgtrigger.compiler.Trigger(name='balances', sql=pgtrigger.compiler.UpsertTriggerSql(constraint='CONSTRAINT', declare='DECLARE total numeric;', func="\n        SELECT sum(posting.amount) INTO total\n            FROM ledger_posting posting JOIN ledger_account account ON account.id = posting.account_id\n            WHERE posting.journal_id = NEW.journal_id\n            AND account.currency = (SELECT currency FROM ledger_account WHERE id = NEW.account_id);\n        IF total <> 0 THEN\n            RAISE EXCEPTION 'journal % does not balance: %', NEW.journal_id, total\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'journal_balances';\n        END IF;\n        RETURN NULL;\n    ", hash='77407da1608c73ba280c3b2208968334c11ff5ce', operation='INSERT', pgid='pgtrigger_balances_40f9c', table='ledger_posting', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='account',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='4eca80d9dfd8f23eb95c50e5eb1cf590a77a6cb5', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_d99aa', table='ledger_account', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='journal',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='24d48cb352c660970bb911af95652c1f067d95ca', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_ccad1', table='ledger_journal', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='posting',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='565f26376e6e9da3d6a7c28d5323f368d50054d1', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_0d271', table='ledger_posting', when='BEFORE')),
         ),
     ]

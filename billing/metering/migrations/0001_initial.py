@@ -6,6 +6,7 @@ import django.db.models.expressions
 import django.db.models.functions.datetime
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -91,5 +92,13 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='readingconflict',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='f258ae0bc1df6aa6e6521c4a4d483eef562a4a44', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_85b6d', table='metering_readingconflict', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='reading',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='ea5ffbb779bcc6c386fe947542a0b068d195e869', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_1225a', table='metering_reading', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='readingconflict',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='0abc6738d65a028b81598f31d9134b67e487c21b', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_d6516', table='metering_readingconflict', when='BEFORE')),
         ),
     ]

@@ -4,6 +4,7 @@ import django.db.models.deletion
 import django.db.models.expressions
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -41,7 +42,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slot', models.DateTimeField()),
-                ('sequence', models.PositiveSmallIntegerField(default=0)),
+                ('sequence', models.PositiveIntegerField(default=0)),
                 ('quantity', models.BigIntegerField(help_text='card-seconds')),
                 ('price', models.DecimalField(decimal_places=6, max_digits=18)),
                 ('currency', models.CharField(choices=[('CNY', 'Chinese yuan'), ('USD', 'US dollar'), ('EUR', 'Euro')], max_length=3)),
@@ -116,5 +117,30 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='charge',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='03e3c12d93ae270939a2a16da1aec3dd1a3cfcb0', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_c221e', table='rating_charge', when='BEFORE')),
+        ),
+        migrations.AddField(
+            model_name='parkedusage',
+            name='decision',
+            field=models.JSONField(null=True),
+        ),
+        migrations.AddConstraint(
+            model_name='parkedusage',
+            constraint=models.CheckConstraint(condition=models.Q(('decision__isnull', True), ('resolved_at__isnull', False), _connector='OR'), name='parked_decision_resolves'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='charge',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='4b089bda90c0e64eeedcd9aa665f38b099b6144d', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_768af', table='rating_charge', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='parkedusage',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='851ecb03d268e088fc604863b621f7f1f11e8477', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_f1e2d', table='rating_parkedusage', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='rateduntil',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='587cdef22cf4486fc99b55c42f8b5a7f49ee047e', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_2af11', table='rating_rateduntil', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='ratingrun',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='9ff8ec53b93fd6a060dd7a057e8f0f16130a090e', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_d95b0', table='rating_ratingrun', when='BEFORE')),
         ),
     ]

@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -44,5 +45,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='agreement',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='1840dd35a2c69cb2509b4c96cd4201ed1e738257', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_82244', table='agreements_agreement', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='agreement',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='9e7ccd86e7b8adda6e192b19e5d2ea634f7ee17e', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_3c191', table='agreements_agreement', when='BEFORE')),
         ),
     ]

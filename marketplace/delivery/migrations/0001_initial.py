@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import pgtrigger.compiler
 import pgtrigger.migrations
+from django.db import migrations
 from django.db import migrations, models
 
 
@@ -94,5 +95,13 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='deliverytransition',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='30b9b64c3d79ea3a99d9a9df62feebc58d5078a2', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_d9205', table='delivery_deliverytransition', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='delivery',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='e3198ff270e9d4b8e55e5c21e85be1d0043dd408', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_925e2', table='delivery_delivery', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='deliverytransition',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='d2dd3ce2d5239cdb89e48e77f1c0c9daa6ae13c5', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_c7ae7', table='delivery_deliverytransition', when='BEFORE')),
         ),
     ]

@@ -1,0 +1,117 @@
+"""What a person decides about a slot that the rule cannot charge."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from accounts import audit
+from accounts.actors import Actor, Viewer
+from billing.locks import try_billing_lock
+from billing.metering.storage import Usage
+from billing.rating.judgement import Case, Due, Parked, due_for, judge
+from billing.rating.models import Charge, ParkedUsage, RatingRun
+from billing.rating.services import charge_of
+from billing.rating.slots import cases_of
+from marketplace.clock import HOUR
+from marketplace.errors import DomainError, InvalidInput, NotAllowed
+
+METHOD = "decision/1"
+
+
+class NothingToDecide(DomainError):
+    code = "nothing_to_decide"
+    title = gettext_noop("This slot does not wait for a decision")
+
+
+class RatingUnderWay(DomainError):
+    code = "rating_under_way"
+    title = gettext_noop("Charges are being made")
+
+
+@transaction.atomic
+def decide_overage(
+    *, viewer: Viewer, parked: ParkedUsage, quantity: int, why: str, now: datetime
+) -> Charge | None:
+    """Charge ``quantity`` card-seconds for a slot whose meter shows more than its agreement commits.
+
+    At most the commitment: what goes beyond it was never bought. Readings never go away, so without a
+    decision the slot would wait for ever; further readings park it again. Returns the charge, or
+    ``None`` where the slot's charges add up to the quantity already. Operators only.
+    """
+    actor = _operator(viewer)
+    if not try_billing_lock():
+        raise RatingUnderWay(_("Rating or closing is under way. Try again in a moment."))
+    case, usage = _waiting(parked)
+    _check(case, quantity, why)
+    if case.price is None:
+        raise ValueError(f"{parked} is parked for overage and has no price")
+    due = due_for(case, Usage(quantity, usage.last_reading), case.price)
+    charge = _write(case, due, now=now)
+    parked.resolved_at = now
+    parked.decision = {"quantity": quantity, "why": why}
+    parked.save(update_fields=["resolved_at", "decision"])
+    audit.record(
+        actor=actor,
+        action="rating.overage_decided",
+        target=parked,
+        organisation=parked.agreement.owner_id,
+        now=now,
+        data={
+            "agreement": case.agreement,
+            "slot": case.slot.isoformat(),
+            "metered": usage.quantity,
+            "committed": case.committed,
+            "charged": quantity,
+            "why": why,
+            "charge": charge and charge.pk,
+        },
+    )
+    return charge
+
+
+def _operator(viewer: Viewer) -> Actor:
+    if viewer.actor is None or not viewer.is_operator:
+        raise NotAllowed(_("Only operators decide about parked work."))
+    return viewer.actor
+
+
+def _waiting(parked: ParkedUsage) -> tuple[Case, Usage]:
+    """The facts as they are now. Whoever rates or decides holds the billing lock, so they stay so."""
+    parked.refresh_from_db()
+    (case,) = cases_of({(parked.agreement.delivery.pk, parked.slot)})
+    verdict = judge(case)
+    waits = isinstance(verdict, Parked) and verdict.reason == parked.reason == ParkedUsage.Reason.OVERAGE
+    if parked.resolved_at is not None or not waits or case.usage is None:
+        raise NothingToDecide(_("It was decided, or the next rating run charges it by itself."))
+    return case, case.usage
+
+
+def _check(case: Case, quantity: int, why: str) -> None:
+    wrong = {}
+    if not 0 <= quantity <= case.committed:
+        message = _("Charge 0 to %(most)s card-seconds: more was not bought.")
+        wrong["quantity"] = message % {"most": f"{case.committed:,}"}
+    if not why.strip():
+        wrong["why"] = _("Say why: both parties may ask.")
+    if wrong:
+        raise InvalidInput(_("Nothing was charged."), wrong)
+
+
+def _write(case: Case, due: Due | None, *, now: datetime) -> Charge | None:
+    run = RatingRun.objects.create(
+        started_at=now,
+        cutoff=case.slot + HOUR,
+        method=METHOD,
+        charges_made=0 if due is None else 1,
+        parked_made=0,
+        parked_resolved=1,
+    )
+    if due is None:
+        return None
+    charge = charge_of(run, case, due)
+    charge.save(force_insert=True)
+    return charge
