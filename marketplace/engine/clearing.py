@@ -262,8 +262,18 @@ def _guide(
         cells=cells,
         lists=shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS),
         cost=_running(supplied.cost),
-        price=_running(np.maximum(supplied.cost, prices)),
+        price=_running(_what_it_costs_others(supplied.cost, prices)),
     )
+
+
+def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
+    """The shadow price of a card-hour where it is above its cost, and a little less the cheaper it is.
+
+    So the cheaper of two offers is taken where shadow prices make them equal.
+    """
+    margins = np.maximum(prices - costs, 0)
+    weighed: Ints = costs + margins - (margins >> 10)
+    return weighed
 
 
 def _running(figures: Ints) -> Ints:

@@ -18,7 +18,7 @@ from marketplace.engine.book import Book, Fill
 from marketplace.engine.eligibility import Eligibility, Eligible
 from marketplace.engine.facts import FAR, Ints
 from marketplace.engine.relaxation import Value, change, proposals
-from marketplace.engine.result import Constraint, Explanation, Outcome, Remedy
+from marketplace.engine.result import Constraint, Explanation, Funnel, Outcome, Remedy
 from marketplace.engine.search import find
 from marketplace.engine.snapshot import MICRO
 from marketplace.engine.validation import MAX_MONEY, MAX_PICO
@@ -46,7 +46,7 @@ class Explainer:
             request=wanted[0].request,
             outcome=_outcome(fill),
             binding=None if fill else self._binding(cases, remedy),
-            funnels=tuple(able.funnel for able in eligible),
+            funnels=tuple(_funnel(able, fill) for able in eligible),
             remedy=remedy,
             price=price,
             foregone=foregone,
@@ -166,10 +166,23 @@ class Explainer:
         return find(self._book, changed, self._eligibility.of(changed).rows) is not None
 
 
+def _funnel(able: Eligible, fill: Fill | None) -> Funnel:
+    """The funnel of an alternative. What it got is not told as removed: as a part of a mix an offer may
+    be dearer than the limit, where the mean of the mix is not."""
+    funnel = able.funnel
+    if fill is None or fill.want.alternative.position != funnel.alternative:
+        return funnel
+    dear = len({row for row, _ in fill.takes} - set(able.rows.tolist()))
+    counts = (
+        (constraint, count - dear * (constraint is Constraint.LIMIT)) for constraint, count in funnel.removed
+    )
+    return replace(funnel, removed=tuple((constraint, count) for constraint, count in counts if count))
+
+
 def _outcome(fill: Fill | None) -> Outcome:
     if fill is None:
         return Outcome.UNMATCHED
-    return Outcome.MATCHED if fill.filled == fill.want.amount else Outcome.PARTLY
+    return Outcome.MATCHED if fill.filled == fill.want.whole else Outcome.PARTLY
 
 
 def _last_failed(able: Eligible) -> Constraint:

@@ -60,21 +60,21 @@ def hunt(guide: Guide, gains: Ints, entered: Ints, effort: Effort, seed: int) ->
     ``gains`` are what requests gain at most at shadow prices; ``entered`` ranks them by time of entry
     (and breaks all ties). ``seed`` is any number.
     """
-    best = _boosted_rounds(guide, gains, entered, effort.rounds)
+    best = _boosted_rounds(guide, gains, entered, effort)
     ruins = effort.ruins * int(gains.size)
     weights = np.maximum(gains, 1).astype(np.float64)
     _ruin_and_recreate(guide, best, placing.draft(guide), weights, ruins, np.array([seed | 1], np.uint64))
     return best
 
 
-def _boosted_rounds(guide: Guide, gains: Ints, entered: Ints, rounds: int) -> State:
+def _boosted_rounds(guide: Guide, gains: Ints, entered: Ints, effort: Effort) -> State:
     weights = np.maximum(gains, 1).astype(np.float64)
     boosts = np.ones_like(weights)
     best, most = placing.state(guide), -1
-    for _ in range(rounds):
+    for _ in range(effort.rounds):
         tried = placing.state(guide)
         order = np.lexsort((entered, -weights * boosts))
-        _greedy(guide, tried, placing.draft(guide), order)
+        _greedy(guide, tried, placing.draft(guide), order, effort.ruins > 0)
         surplus = int(tried.gain.sum())
         if surplus > most:
             best, most = tried, surplus
@@ -83,9 +83,9 @@ def _boosted_rounds(guide: Guide, gains: Ints, entered: Ints, rounds: int) -> St
 
 
 @compiled
-def _greedy(guide: Guide, state: State, draft: Draft, order: Ints) -> None:
+def _greedy(guide: Guide, state: State, draft: Draft, order: Ints, thorough: bool) -> None:
     for request in order:
-        insert(guide, state, draft, request)
+        insert(guide, state, draft, request, thorough)
 
 
 @compiled
@@ -147,8 +147,8 @@ def _ruin_and_recreate(
             keys[index] = -weights[touched[index]] * (1.0 + shuffle * _draw(seed, 1000) / 1000.0)
         after = 0
         for index in np.argsort(keys[:count], kind="mergesort"):
-            after += insert(guide, state, draft, touched[index])
-        if after < before:
+            after += insert(guide, state, draft, touched[index], False)
+        if after <= before:
             for index in range(count):
                 if state.want[touched[index]] >= 0:
                     take_off(state, touched[index])

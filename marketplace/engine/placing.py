@@ -134,37 +134,41 @@ def draft(guide: Guide) -> Draft:
 
 
 @compiled
-def insert(guide: Guide, state: State, draft: Draft, request: int) -> int:
-    """Place a request where it gains most at shadow prices; what it gains in truth, 0 if nowhere."""
+def insert(guide: Guide, state: State, draft: Draft, request: int, thorough: bool) -> int:
+    """Place a request where it gains most at shadow prices; what it gains in truth, 0 if nowhere.
+
+    ``thorough`` looks for a mix or a part even where one offer could serve all of it.
+    """
     demand, best = guide.demand, 0
     draft.found[0] = -1
     for want in range(demand.first[request], demand.first[request + 1]):
         if demand.kind[want] == DIVISIBLE:
             slots = demand.deadline[want] - demand.earliest[want]
             while slots >= 1:
-                best = _try(guide, state, draft, want, slots, best)
+                best = _try(guide, state, draft, want, slots, best, thorough)
                 slots //= 2
         else:
-            best = _try(guide, state, draft, want, demand.duration[want], best)
+            best = _try(guide, state, draft, want, demand.duration[want], best, thorough)
     if draft.found[0] < 0:
         return 0
     return put(guide, state, draft, request)
 
 
 @compiled
-def _try(guide: Guide, state: State, draft: Draft, want: int, slots: int, best: int) -> int:
+def _try(guide: Guide, state: State, draft: Draft, want: int, slots: int, best: int, thorough: bool) -> int:
     """Draft the best placement of a want over so many slots if it gains more than ``best``."""
     demand = guide.demand
     kind, alone = demand.kind[want], demand.alone[want]
     amount = _at_once(demand.amount[want], kind, slots)
     gain = _whole_on_one_row(guide, state.free, draft, want, slots, amount, best)
-    if gain > best or kind == DIVISIBLE or (kind == GANGS and amount == 1):
+    served = gain > best and not thorough
+    if served or kind == DIVISIBLE or (kind == GANGS and amount == 1):
         return gain
     least = _at_once(demand.least[want], kind, slots)
     gathered = _gather(guide, state.free, draft, want, slots)
     if alone == 1:
-        return _part_on_one_row(guide, draft, want, slots, gathered, amount, least, best)
-    return _from_several_rows(guide, draft, want, slots, gathered, amount, least, best)
+        return _part_on_one_row(guide, draft, want, slots, gathered, amount, least, gain)
+    return _from_several_rows(guide, draft, want, slots, gathered, amount, least, gain)
 
 
 @compiled

@@ -1,13 +1,11 @@
-"""A slow engine for gangs that want all or nothing, written as the rules are told.
+"""A slow look at where a gang that wants all or nothing could go beside what is placed.
 
-It tries every alternative, offer and first slot in turn, and before accepting recomputes what
-everybody would pay from nothing but the list of placements. Money is in fractions of the base
-currency.
+It tries every offer and first slot in turn, and recomputes what everybody would pay at the highest
+asks from nothing but the list of placements. Money is in fractions of the base currency.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -20,8 +18,6 @@ from marketplace.engine import (
     Snapshot,
     Unit,
     Workload,
-    digest,
-    snapshot_bytes,
 )
 
 
@@ -34,32 +30,6 @@ class Oracle:
         self.requests = {each.id: each for each in snapshot.requests}
         self.base = {each.code: Fraction(each.base_micro, MICRO) for each in snapshot.currencies}
         self.placements: list[Placement] = []
-
-    def run(self) -> list[Placement]:
-        for request in sorted(self.snapshot.requests, key=self.rank):
-            options = []
-            for alternative in request.alternatives:
-                best = min(self.options(request, alternative), default=None)
-                if best is not None:
-                    paid, _, _, placement = best
-                    gain = self.worth(request, alternative) - paid
-                    options.append((-gain, alternative.position, placement))
-            if options:
-                self.placements.append(min(options)[2])
-        return sorted(self.placements, key=lambda each: (each.request, each.offer))
-
-    def rank(self, request: Request) -> tuple[object, ...]:
-        name = f"{digest(snapshot_bytes(self.snapshot))}:{request.id}"
-        densest = max(self.density(request, each) for each in request.alternatives)
-        return -densest, request.entered, hashlib.sha256(name.encode()).hexdigest()
-
-    def density(self, request: Request, alternative: Alternative) -> Fraction:
-        pico = int(alternative.limit * self.base[request.currency] * MICRO)
-        if alternative.unit is Unit.NP:
-            return Fraction(pico)
-        able = [each for each in self.snapshot.offers if self.suits(alternative, each)]
-        rates = [self.point(each, alternative.workload) for each in able]
-        return Fraction(pico * MICRO // (max(rates, default=0) or MICRO))
 
     def point(self, offer: Offer, workload: Workload, *, careful: bool = False) -> int:
         for rate in self.models[offer.model].rates:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from marketplace.engine import (
-    MICRO,
     Outcome,
     Placement,
     Price,

@@ -25,7 +25,7 @@ many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@given(snapshots())
+@given(snapshots() | tiny())
 @many
 def test_every_result_is_verified(snapshot: Snapshot) -> None:
     verify(snapshot, clear(snapshot))

@@ -42,7 +42,6 @@ def test_a_gang_passes_by_a_cheaper_offer_that_is_too_small() -> None:
     assert sold(market(offers, [request(amount=8)])) == {2: 8}
 
 
-@pytest.mark.xfail(strict=True, reason="one offer that has everything is taken before a cheaper split")
 def test_a_split_is_filled_from_the_cheapest_upwards() -> None:
     offers = [offer(1, cards=8, ask=12), offer(2, cards=5, ask=10), offer(3, cards=2, ask=11)]
     assert sold(market(offers, [request(amount=8, gangs=0)])) == {1: 1, 2: 5, 3: 2}
@@ -119,7 +118,6 @@ def test_less_than_the_least_is_not_sold() -> None:
     assert sold(market([offer(1, cards=4)], [request(amount=8, least=500_000)])) == {1: 4}
 
 
-@pytest.mark.xfail(strict=True, reason="an offer that has everything is taken before a better part")
 def test_a_better_part_goes_before_a_fuller_fill() -> None:
     """Four cards at 1 gain 76 an hour, eight at 19 gain 8."""
     offers = [offer(1, cards=4, ask=1), offer(2, cards=8, ask=19)]
@@ -172,7 +170,6 @@ def test_cards_that_come_and_go_are_sold_only_where_they_stay() -> None:
     assert [each.first_slot for each in result.placements] == [4]
 
 
-@pytest.mark.xfail(strict=True, reason="among equal requests the time of entry does not decide")
 def test_two_requests_share_an_offer_until_it_is_empty() -> None:
     asked = [request(n, amount=4, duration=24) for n in (1, 2, 3)]
     result = clear(market([offer(cards=8)], asked))
@@ -203,3 +200,11 @@ def test_a_split_crosses_sites_and_zones() -> None:
         sites=[site(1), site(2, zone="cn-east")],
     )
     assert sold(snapshot) == {1: 4, 2: 4}
+
+
+def test_divisible_work_that_is_done_in_full_is_matched() -> None:
+    """Two cards for two hours are done by four cards in one hour."""
+    asked = request(amount=2, duration=2, gangs=0, divisible=True, least=1)
+    snapshot = market([offer(cards=4, hours=1)], [asked])
+    assert sold(snapshot) == {1: 4}
+    assert outcome(clear(snapshot)) is Outcome.MATCHED

@@ -113,6 +113,28 @@ def test_a_group_with_two_lots_is_as_cheap_as_the_better_of_them() -> None:
     assert proven_bound(snapshot, one) == money(20 * 5 - 5) + money(2 * 20 * 24)
 
 
+def test_a_part_of_the_amount_may_be_worth_more_than_its_share_of_a_rounded_worth() -> None:
+    """1.3 nP at 3 micro-units are worth 3.9, paid as 3, an hour; so is the one nP that there is a card
+    for. For a hundred hours at 2 that gains 100, and not 300 / 1.3 less 200."""
+    one_np = replace(HOPPER, rates=(Rate(Workload.TRAINING, MICRO, MICRO),))
+    asked = request(
+        unit=Unit.NP, amount=1_300_000, gangs=0, least=1, limit=3 / MICRO, duration=100, deadline=100
+    )
+    card = offer(model="h800", free=(1,) * 100, asks=(2,) * 100)
+    snapshot = market([card], [asked], slots=100, models=(one_np,))
+    assert optimum(snapshot) == 100 * MICRO
+    assert proven_bound(snapshot, (Shadow((1,), (2,) * 100),)) == 100
+
+
+def test_a_mix_has_no_more_room_than_there_are_cards() -> None:
+    """Of eight cards at up to 20, three can be had at 5 and the others cost 15."""
+    offers = [offer(1, cards=3, ask=5), offer(2, cards=8, ask=15)]
+    snapshot = market(offers, [request(gangs=0, duration=1)])
+    asks = (Shadow((1,), (money(5),) * 24), Shadow((2,), (money(15),) * 24))
+    assert optimum(snapshot) == money(3 * 15 + 5 * 5) * MICRO
+    assert proven_bound(snapshot, asks) == money(3 * 15 + 5 * 5)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
