@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marketplace.engine.facts import Facts, Ints, Mask
+from marketplace.engine.facts import Facts, Ints, Mask, round_up
 from marketplace.engine.holders import Account, Holders
 from marketplace.engine.want import Want
 
@@ -66,15 +66,24 @@ class Book:
         slots = want.alternative.duration if slots is None else slots
         span = slice(first_slot, first_slot + slots)
         rises = self._rises(takes, span)
-        yields = self.facts.yields(want)
-        paid = filled = 0
+        paid = 0
         for row, cards in takes:
             product = int(self.facts.product[row])
             per_card = int(self.price[product, span].sum() + rises[product].sum())
             paid += per_card * cards * self.facts.product_base[product]
-            filled += int(yields[row]) * cards
-        filled = want.filled(filled, slots)
+        filled = self._filled(want, takes, slots)
         return Fill(want, first_slot, slots, takes, filled, paid, want.worth(filled))
+
+    def _filled(self, want: Want, takes: Iterable[Take], slots: int) -> int:
+        """What the cards do for the want; of several gangs only whole ones count, in proportion."""
+        yields, gangs = self.facts.yields(want), want.alternative.gangs
+        if gangs <= 1:
+            return want.filled(sum(int(yields[row]) * cards for row, cards in takes), slots)
+        whole = 0
+        for row, cards in takes:
+            step = round_up(-(-want.smallest_use // int(yields[row])), int(self.facts.lot[row]))
+            whole += cards // step
+        return want.amount * min(whole, gangs) // gangs
 
     def tolerates(self, fill: Fill) -> bool:
         """Whether every accepted buyer stays within its limit once ``fill`` is accepted."""

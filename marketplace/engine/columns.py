@@ -6,6 +6,7 @@ favour of a match. Whatever is decided with them is checked exactly (see ``book`
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -89,13 +90,15 @@ class Cells(NamedTuple):
 class Lists(NamedTuple):
     """For want w the cells in which it may look: entries ``first[of[w]]`` to before ``first[of[w] + 1]``.
 
-    ``lot`` is the smallest lot, ``room`` the cards free at most, of the eligible offers in the cell.
+    Of the eligible offers in the cell ``lot`` is the smallest lot, ``common`` the greatest number that
+    divides all their lots, and ``room`` the cards free at most.
     """
 
     of: Ints
     first: Ints
     cell: Ints
     lot: Ints
+    common: Ints
     room: Ints
 
 
@@ -199,6 +202,7 @@ def whole_lists(supplied: Supply, wanted: Demand, eligible: Eligible, cells: Cel
         first=first,
         cell=np.zeros(first[-1], dtype=np.int64),
         lot=np.zeros(first[-1], dtype=np.int64),
+        common=np.zeros(first[-1], dtype=np.int64),
         room=np.zeros(first[-1], dtype=np.int64),
     )
     _fill_entries(supplied.lot, supplied.size, eligible.bits, cells.first, made)
@@ -227,6 +231,7 @@ def _fill_entries(lot: Ints, size: Ints, bits: Bytes, first: Ints, lists: Lists)
                 if not serves(bits, profile, row):
                     continue
                 lists.lot[entry] = min(lists.lot[entry], lot[row]) if found else lot[row]
+                lists.common[entry] = math.gcd(lists.common[entry], lot[row])
                 lists.room[entry] += size[row]
                 found = True
             if found:

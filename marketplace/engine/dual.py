@@ -175,6 +175,7 @@ def _one_cell(
     kind, amount, worth = wanted.kind[want], wanted.amount[want], wanted.worth[want]
     rates, gang = wanted.rate[want], wanted.part[want]
     entry_cell, entry_lot, entry_room = lists.cell, lists.lot, lists.room
+    entry_common = lists.common
     model, peak = cells.model, cells.peak
     best, chosen, begun, taken = 0, -1, 0, 0
     of = lists.of[want]
@@ -186,6 +187,7 @@ def _one_cell(
             rates[model[cell]],
             gang[model[cell]],
             entry_lot[entry],
+            entry_common[entry],
             entry_room[entry],
             peak[cell],
         )
@@ -207,12 +209,14 @@ def _one_cell(
 
 
 @compiled
-def _grains_needed(kind: int, amount: int, rate: int, gang: int, lot: int, room: int, peak: int) -> int:
+def _grains_needed(
+    kind: int, amount: int, rate: int, gang: int, lot: int, common: int, room: int, peak: int
+) -> int:
     """Grains of cards at least that fill the amount from one cell alone; 0 where it cannot hold them."""
     if rate == 0:
         return 0
     if kind == GANGS:
-        cards = (gang + lot - 1) // lot * lot
+        cards = max((gang + common - 1) // common * common, lot)
         return (cards * amount) << GRAIN_BITS if cards <= peak else 0
     grains = max((amount << GRAIN_BITS) // rate, 1)
     a_lot = lot << GRAIN_BITS

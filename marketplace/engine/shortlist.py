@@ -28,6 +28,7 @@ def shortlists(wanted: Demand, lists: Lists, cells: Cells, prices: Ints, most: i
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         cell=lists.cell[kept],
         lot=lists.lot[kept],
+        common=lists.common[kept],
         room=lists.room[kept],
     )
 

@@ -19,13 +19,13 @@ from marketplace.engine import (
 )
 from tests.engine.brute import Product, Tiny, best_priced, optimum
 from tests.engine.markets import shuffled
-from tests.engine.strategies import crowds, snapshots, tiny
+from tests.engine.strategies import crowds, everything, snapshots, tiny
 
 many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@given(snapshots() | tiny())
+@given(snapshots() | tiny() | everything(snapshots()))
 @many
 def test_every_result_is_verified(snapshot: Snapshot) -> None:
     verify(snapshot, clear(snapshot))

@@ -123,7 +123,7 @@ def test_a_part_of_the_amount_may_be_worth_more_than_its_share_of_a_rounded_wort
     card = offer(model="h800", free=(1,) * 100, asks=(2,) * 100)
     snapshot = market([card], [asked], slots=100, models=(one_np,))
     assert optimum(snapshot) == 100 * MICRO
-    assert proven_bound(snapshot, (Shadow((1,), (2,) * 100),)) == 100
+    assert 100 <= proven_bound(snapshot, (Shadow((1,), (2,) * 100),)) <= 101
 
 
 def test_a_mix_has_no_more_room_than_there_are_cards() -> None:
