@@ -45,9 +45,9 @@ def said(*arguments: object) -> tuple[int, str]:
 
 
 def cheaper() -> Result:
-    """The result with its first price a little lower: below an ask, and not what was paid."""
+    """The result with nothing to pay for what was sold first: below every ask."""
     first, *rest = RESULT.prices
-    return replace(RESULT, prices=(replace(first, price=first.price - 1), *rest))
+    return replace(RESULT, prices=(replace(first, price=0), *rest))
 
 
 def test_a_true_run_is_confirmed(package: Callable[..., Path]) -> None:
@@ -98,7 +98,7 @@ def test_a_price_that_was_altered_is_found_though_its_digest_is_right(package: C
     status, text = said(package(result=result_bytes(cheaper())))
 
     assert status == 1
-    assert "breaks the rules of the market:\n  price: " in text or "\n  ask: " in text
+    assert "breaks the rules of the market:\n  ask: " in text
 
 
 def test_a_run_that_keeps_the_rules_but_is_not_what_the_engine_makes_of_the_orders_is_found(
