@@ -6,7 +6,6 @@ favour of a match. Whatever is decided with them is checked exactly (see ``book`
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -231,9 +230,17 @@ def _fill_entries(lot: Ints, size: Ints, bits: Bytes, first: Ints, lists: Lists)
                 if not serves(bits, profile, row):
                     continue
                 lists.lot[entry] = min(lists.lot[entry], lot[row]) if found else lot[row]
-                lists.common[entry] = math.gcd(lists.common[entry], lot[row])
+                lists.common[entry] = _common_divisor(lists.common[entry], lot[row])
                 lists.room[entry] += size[row]
                 found = True
             if found:
                 lists.cell[entry] = cell
                 entry += 1
+
+
+@compiled
+def _common_divisor(one: int, other: int) -> int:
+    """The greatest (Euclid); of 0 and a number the number itself."""
+    while other > 0:
+        one, other = other, one % other
+    return one
