@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from marketplace.engine import columns
-from marketplace.engine.columns import Cells, Demand, Eligible, Lists, Supply
+from marketplace.engine.columns import Bytes, Cells, Demand, Lists, Supply
 from marketplace.engine.descent import Schedule, descend
 from marketplace.engine.dual import Dual
 from marketplace.engine.facts import Ints
@@ -40,17 +40,17 @@ class Bounded:
     gains: Ints
 
 
-def bounded(supplied: Supply, wanted: Demand, eligible: Eligible) -> Bounded:
+def bounded(supplied: Supply, wanted: Demand, bits: Bytes) -> Bounded:
     """The bound of a market with at least one offer."""
     rows = supplied.lot.size
     large = rows > FINE_OFFERS
     products = np.flatnonzero(np.diff(supplied.product, prepend=-1, append=-1)).astype(np.int64)
-    coarse = _over(supplied, wanted, eligible, products)
+    coarse = _over(supplied, wanted, bits, products)
     start = np.zeros_like(coarse.cells.reach)
     value, prices = descend(coarse, start, COARSE_IF_LARGE if large else COARSE)
     if large:
         return _at(coarse, prices)
-    fine = _over(supplied, wanted, eligible, np.arange(rows + 1, dtype=np.int64))
+    fine = _over(supplied, wanted, bits, np.arange(rows + 1, dtype=np.int64))
     lifted = prices[supplied.product]
     kept = shortlists(wanted, fine.lists, fine.cells, lifted, PROMISING)
     _, refined = descend(Dual(supplied, wanted, fine.cells, kept), lifted, FINE)
@@ -58,9 +58,9 @@ def bounded(supplied: Supply, wanted: Demand, eligible: Eligible) -> Bounded:
     return found if found.value <= value else _at(coarse, prices)
 
 
-def _over(supplied: Supply, wanted: Demand, eligible: Eligible, borders: Ints) -> Dual:
+def _over(supplied: Supply, wanted: Demand, bits: Bytes, borders: Ints) -> Dual:
     cells = columns.cells(supplied, borders)
-    return Dual(supplied, wanted, cells, columns.whole_lists(supplied, wanted, eligible, cells))
+    return Dual(supplied, wanted, cells, columns.whole_lists(supplied, wanted, bits, cells))
 
 
 def _at(dual: Dual, prices: Ints) -> Bounded:

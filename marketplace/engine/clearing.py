@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from marketplace.engine import columns, explanation, hunt, merit
+from marketplace.engine import columns, explanation, hunt, merit, windows
 from marketplace.engine.book import Book, Fill
 from marketplace.engine.bounding import Bounded, bounded
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
@@ -91,10 +91,10 @@ class _Run:
         wanted = list(self._wanted.values())
         profiles = [self._eligibility.profile(want) for own in wanted for want in own]
         demanded = columns.demand(self._facts, wanted, np.array(profiles, dtype=np.int64))
-        eligible = columns.Eligible(self._eligibility.bits())
-        found = bounded(supplied, demanded, eligible)
+        bits = self._eligibility.bits()
+        found = bounded(supplied, demanded, bits)
         self._keep_bound(found)
-        guide = _guide(supplied, demanded, eligible, found)
+        guide = _guide(supplied, demanded, bits, found)
         effort = EFFORT_IF_LARGE if len(wanted) > LARGE else EFFORT
         state = hunt.hunt(guide, found.gains, self._ranks(), effort, int(self._digest[:15], 16))
         self._accept_all(state, demanded)
@@ -136,7 +136,7 @@ class _Run:
 
     def _accept(self, fill: Fill) -> bool:
         """Accept a fill if it is within its limit and breaks nothing."""
-        lasting = fill.filled >= (fill.want.least_whole) and fill.gain >= 0
+        lasting = fill.filled >= fill.want.least_whole and fill.gain >= 0
         if not lasting or not self._book.tolerates(fill) or self._groups.broken_by(fill) is not None:
             return False
         self._book.accept(fill)
@@ -250,19 +250,17 @@ class _Run:
         )
 
 
-def _guide(
-    supplied: columns.Supply, demanded: columns.Demand, eligible: columns.Eligible, found: Bounded
-) -> Guide:
+def _guide(supplied: columns.Supply, demanded: columns.Demand, bits: columns.Bytes, found: Bounded) -> Guide:
     cells = found.cells
     prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
     return Guide(
         supply=supplied,
         demand=demanded,
-        bits=eligible.bits,
+        bits=bits,
         cells=cells,
         lists=shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS),
-        cost=_running(supplied.cost),
-        price=_running(_what_it_costs_others(supplied.cost, prices)),
+        cost=windows.running(supplied.cost),
+        price=windows.running(_what_it_costs_others(supplied.cost, prices)),
     )
 
 
@@ -274,12 +272,6 @@ def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
     margins = np.maximum(prices - costs, 0)
     weighed: Ints = costs + margins - (margins >> 10)
     return weighed
-
-
-def _running(figures: Ints) -> Ints:
-    totals = np.zeros((figures.shape[0], figures.shape[1] + 1), dtype=np.int64)
-    np.cumsum(figures, axis=1, out=totals[:, 1:])
-    return totals
 
 
 def _nought(snapshot: Snapshot) -> tuple[Shadow, ...]:

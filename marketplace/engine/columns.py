@@ -67,12 +67,6 @@ class Demand(NamedTuple):
     alone: Ints
 
 
-class Eligible(NamedTuple):
-    """Bit ``row`` of ``bits[profile]`` says whether the offer serves wants of that profile."""
-
-    bits: Bytes
-
-
 class Cells(NamedTuple):
     """Neighbouring rows of one product that share shadow prices: ``first[c]`` to before ``first[c + 1]``.
 
@@ -161,6 +155,7 @@ def _kind(want: Want) -> int:
 
 @compiled
 def serves(bits: Bytes, profile: int, row: int) -> bool:
+    """Whether the offer serves wants of that profile: bit ``row`` of ``bits[profile]``."""
     return bool((bits[profile, row >> 3] >> (7 - (row & 7))) & 1)
 
 
@@ -192,9 +187,9 @@ def _measure(cells: Cells, free: Ints) -> None:
                 cells.peak[cell] = max(cells.peak[cell], free[row, slot])
 
 
-def whole_lists(supplied: Supply, wanted: Demand, eligible: Eligible, cells: Cells) -> Lists:
+def whole_lists(supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells) -> Lists:
     """Every cell in which a profile has an eligible offer; one list a profile."""
-    counts = _count_entries(eligible.bits, cells.first)
+    counts = _count_entries(bits, cells.first)
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     made = Lists(
         of=wanted.profile,
@@ -204,7 +199,7 @@ def whole_lists(supplied: Supply, wanted: Demand, eligible: Eligible, cells: Cel
         common=np.zeros(first[-1], dtype=np.int64),
         room=np.zeros(first[-1], dtype=np.int64),
     )
-    _fill_entries(supplied.lot, supplied.size, eligible.bits, cells.first, made)
+    _fill_entries(supplied.lot, supplied.size, bits, cells.first, made)
     return made
 
 

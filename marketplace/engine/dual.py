@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marketplace.engine import windows
 from marketplace.engine.columns import (
     DIVISIBLE,
     GANGS,
@@ -87,8 +88,7 @@ class Dual:
         Leaves in ``asked`` the grains of cards that requests would take, and in ``offered`` the cards
         that offers would sell, in each cell and slot.
         """
-        running = np.zeros((prices.shape[0], prices.shape[1] + 1), dtype=np.int64)
-        np.cumsum(prices, axis=1, out=running[:, 1:])
+        running = windows.running(prices)
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(lambda share: self._sweep(running, share), self._shares))
         best = _choose(self.wanted.first, self.choices.gain, self.chosen)

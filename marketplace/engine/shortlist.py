@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from marketplace.engine import windows
 from marketplace.engine.columns import DIVISIBLE, GANGS, NEVER, Cells, Demand, Lists
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Ints
@@ -16,8 +17,7 @@ def shortlists(wanted: Demand, lists: Lists, cells: Cells, prices: Ints, most: i
 
     Cells in which the amount would cost more than twice what it is worth are left out.
     """
-    running = np.zeros((prices.shape[0], prices.shape[1] + 1), dtype=np.int64)
-    np.cumsum(prices, axis=1, out=running[:, 1:])
+    running = windows.running(prices)
     wants = wanted.kind.size
     entries = np.zeros((wants, most), dtype=np.int64)
     counts = np.zeros(wants, dtype=np.int64)

@@ -12,11 +12,17 @@ from marketplace.engine.facts import FAR, Facts, Ints, Mask, round_up
 from marketplace.engine.want import Want
 
 
+def running(matrix: Ints) -> Ints:
+    """What each row sums up to before every slot, and in all: one column more than ``matrix``."""
+    sums = np.zeros((matrix.shape[0], matrix.shape[1] + 1), dtype=np.int64)
+    np.cumsum(matrix, axis=1, out=sums[:, 1:])
+    return sums
+
+
 def totals(matrix: Ints, duration: int) -> Ints:
     """The sum of every run."""
-    running = np.zeros((matrix.shape[0], matrix.shape[1] + 1), dtype=np.int64)
-    np.cumsum(matrix, axis=1, out=running[:, 1:])
-    return running[:, duration:] - running[:, :-duration]
+    sums = running(matrix)
+    return sums[:, duration:] - sums[:, :-duration]
 
 
 def unbroken(good: Mask, duration: int) -> Mask:
