@@ -4,7 +4,7 @@ Pure functions of their arguments: no database, no clock, no randomness. ``clear
 ``verify``, which shares no code with it, says whether the decision keeps every promise.
 """
 
-from marketplace.engine.clearing import ENGINE_VERSION, RESULT_FORMAT, clear
+from marketplace.engine.clearing import ENGINE_VERSION, RESULT_FORMAT, clear, conclude, parts, solve
 from marketplace.engine.codec import (
     CodecError,
     canonical,
@@ -14,6 +14,9 @@ from marketplace.engine.codec import (
     snapshot_bytes,
     snapshot_from_bytes,
 )
+from marketplace.engine.quotebook import QuoteBook
+from marketplace.engine.quotefill import Cost
+from marketplace.engine.quoting import Quote, Without, quote
 from marketplace.engine.relaxation import change
 from marketplace.engine.result import (
     Bound,
@@ -48,8 +51,9 @@ from marketplace.engine.snapshot import (
     Unit,
     Workload,
 )
+from marketplace.engine.solving import Solved
 from marketplace.engine.validation import SNAPSHOT_FORMAT, MalformedSnapshot, check
-from marketplace.engine.verification import Broken, ResultRefused, Rule, Violation, verify
+from marketplace.engine.verification import Broken, ResultRefused, Rule, Violation, proven_bound, verify
 
 __all__ = [
     "ENGINE_VERSION",
@@ -63,6 +67,7 @@ __all__ = [
     "Choice",
     "CodecError",
     "Constraint",
+    "Cost",
     "Currency",
     "Explanation",
     "Funnel",
@@ -77,6 +82,8 @@ __all__ = [
     "Placement",
     "Precision",
     "Price",
+    "Quote",
+    "QuoteBook",
     "Rate",
     "Remedy",
     "Request",
@@ -87,17 +94,24 @@ __all__ = [
     "Shadow",
     "Site",
     "Snapshot",
+    "Solved",
     "Unit",
     "Violation",
+    "Without",
     "Workload",
     "canonical",
     "change",
     "check",
     "clear",
+    "conclude",
     "digest",
+    "parts",
+    "proven_bound",
+    "quote",
     "result_bytes",
     "result_from_bytes",
     "snapshot_bytes",
     "snapshot_from_bytes",
+    "solve",
     "verify",
 ]

@@ -24,7 +24,7 @@ FINE_OFFERS = 4_096
 
 COARSE = Schedule(steps=60, first=0.2, half=10)
 COARSE_IF_LARGE = Schedule(steps=30, first=0.2, half=3)
-FINE = Schedule(steps=40, first=0.03, half=8)
+FINE = Schedule(steps=100, first=0.03, half=15)
 PROMISING = 64
 """Cells a want looks at while prices are refined."""
 

@@ -6,8 +6,13 @@
    (``book``, ``groups``). One that would raise a price beyond an accepted buyer's limit, or its own, or
    break a group, is given up.
 4. *Rest*: who was given up or found no place is served from what is left, in the order of ``merit``.
-5. *Prices*: uniform by product and slot, between what owners asked and what buyers bear (``pricing``).
+5. *Prices*: uniform by product and slot, between what owners asked and what buyers bear (``pricing``,
+   ``middle``).
 6. *Explanations*.
+
+Steps 1 to 4 (``solving``) look at each part of the market that has nothing to do with the others
+(``components``) on its own; ``clear`` does so in threads, and others may do it in processes: ``parts``,
+``solve`` and ``conclude`` are the same steps by hand, with the same bytes as ``clear``.
 
 **Why nobody is hurt.** Let an accepted set be *sound* if (1) cards sold never exceed cards free,
 (2) every floor price is the highest ask accepted in its product and slot, and (3) every buyer pays at
@@ -25,35 +30,30 @@ buyer's favour. ``surplus`` is summed exactly and rounded down once.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
 import numpy as np
 
-from marketplace.engine import columns, explanation, hunt, merit, windows
+from marketplace.engine import explanation, solving
 from marketplace.engine.book import Book, Fill
-from marketplace.engine.bounding import Bounded, bounded
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
-from marketplace.engine.eligibility import Eligibility, Eligible
+from marketplace.engine.components import components
 from marketplace.engine.facts import Facts, Ints
-from marketplace.engine.groups import Groups
-from marketplace.engine.placing import Guide, State
-from marketplace.engine.pricing import clearing_prices
+from marketplace.engine.market import Market
+from marketplace.engine.middle import middle
+from marketplace.engine.pricing import dearest_prices
 from marketplace.engine.result import Bound, OfferOutcome, Placement, Price, Result, Shadow
-from marketplace.engine.search import find
-from marketplace.engine.shortlist import shortlists
-from marketplace.engine.snapshot import MICRO, Request, Snapshot
+from marketplace.engine.snapshot import MICRO, Snapshot
+from marketplace.engine.solving import Solved
 from marketplace.engine.validation import check
-from marketplace.engine.want import Want, bases, wants
 
-ENGINE_VERSION = "dual-1"
+ENGINE_VERSION = "dual-2"
 RESULT_FORMAT = 2
 
-MOST_CELLS = 256
-"""Cells that the search looks at for one want."""
-
-LARGE = 5_000
-"""Requests from which on a market is searched with less effort, and not again one by one."""
-
-EFFORT = hunt.Effort(rounds=8, ruins=40)
-EFFORT_IF_LARGE = hunt.Effort(rounds=3, ruins=0)
+THREADS = 2
+"""Parts cleared at a time. They have nothing to do with each other, so this changes only the time."""
 
 
 def clear(snapshot: Snapshot) -> Result:
@@ -62,238 +62,148 @@ def clear(snapshot: Snapshot) -> Result:
     Depends on nothing but the snapshot, and not on the order of its rows. Raises
     ``MalformedSnapshot`` if the snapshot does not describe a market.
     """
+    market = _prepared(snapshot)
+    with ThreadPoolExecutor(THREADS) as pool:
+        solved = list(pool.map(solving.solve, _parts(market)))
+    return _concluded(market, solved)
+
+
+def parts(snapshot: Snapshot) -> tuple[Snapshot, ...]:
+    """The parts of the market that may be solved on their own. Raises ``MalformedSnapshot``."""
+    return tuple(part.snapshot for part in _parts(_prepared(snapshot)))
+
+
+def solve(part: Snapshot, seed: str) -> Solved:
+    """Solve one of ``parts``; ``seed`` is the digest of the whole snapshot."""
+    return solving.solve(Market(part, seed))
+
+
+def conclude(snapshot: Snapshot, solved: Iterable[Solved]) -> Result:
+    """What ``clear`` returns, of what ``solve`` said of all parts in any order."""
+    return _concluded(_prepared(snapshot), solved)
+
+
+def _prepared(snapshot: Snapshot) -> Market:
     check(snapshot)
-    run = _Run(canonical(snapshot))
-    if snapshot.offers and snapshot.requests:
-        run.serve_all()
-    return run.result()
+    return Market(canonical(snapshot), digest(snapshot_bytes(snapshot)))
 
 
-class _Run:
-    """One clearing: the book, what each request may use, and what it got."""
+def _parts(market: Market) -> list[Market]:
+    found = components(market)
+    if len(found) == 1 and len(found[0].requests) == len(market.snapshot.requests):
+        return [market]
+    return [Market(part, market.seed) for part in found]
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        self._digest = digest(snapshot_bytes(snapshot))
-        self._facts = Facts(snapshot)
-        self._book = Book(self._facts)
-        self._groups = Groups(snapshot, self._facts)
-        self._eligibility = Eligibility(self._facts)
-        worth = bases(snapshot)
-        self._wanted = {request.id: list(wants(request, worth)) for request in snapshot.requests}
-        self._fills: dict[int, Fill] = {}
-        self._bound = Bound(0, _nought(snapshot))
-        self._shadows: Ints = np.zeros_like(self._book.price)
-        self._given_up: set[int] = set()
 
-    def serve_all(self) -> None:
-        supplied = columns.supply(self._facts)
-        wanted = list(self._wanted.values())
-        profiles = [self._eligibility.profile(want) for own in wanted for want in own]
-        demanded = columns.demand(self._facts, wanted, np.array(profiles, dtype=np.int64))
-        bits = self._eligibility.bits()
-        found = bounded(supplied, demanded, bits)
-        self._keep_bound(found)
-        guide = _guide(supplied, demanded, bits, found)
-        effort = EFFORT_IF_LARGE if len(wanted) > LARGE else EFFORT
-        state = hunt.hunt(guide, found.gains, self._ranks(), effort, int(self._digest[:15], 16))
-        self._accept_all(state, demanded)
-        if len(wanted) <= LARGE:
-            self._serve_the_rest()
-
-    def _ranks(self) -> Ints:
-        """The place of each request by time of entry, and then by a hash that nobody can aim for."""
-        requests = self._snapshot.requests
-        order = sorted(range(len(requests)), key=lambda index: self._turn(requests[index]))
-        ranks = np.empty(len(requests), dtype=np.int64)
-        ranks[order] = np.arange(len(requests))
-        return ranks
-
-    def _turn(self, request: Request) -> tuple[int, str]:
-        return request.entered, digest(f"{self._digest}:{request.id}".encode())
-
-    def _accept_all(self, state: State, demanded: columns.Demand) -> None:
-        """Accept what was found, the highest surplus first; what cannot be accepted is given up."""
-        turns = self._ranks()
-        placed = np.flatnonzero(state.want >= 0)
-        for index in placed[np.lexsort((turns[placed], -state.gain[placed]))]:
-            want = self._want(demanded, int(state.want[index]))
-            fill = self._fill(state, int(index), want)
-            if not self._accept(fill):
-                self._given_up.add(want.request)
-
-    def _want(self, demanded: columns.Demand, number: int) -> Want:
-        request = int(demanded.request[number])
-        own = self._wanted[self._snapshot.requests[request].id]
-        return own[number - int(demanded.first[request])]
-
-    def _fill(self, state: State, index: int, want: Want) -> Fill:
-        takes = [(int(state.row[index, k]), int(state.cards[index, k])) for k in range(state.takes[index])]
-        slots = int(state.slots[index])
-        if want.alternative.divisible:
-            takes, slots = _tightened(self._facts, want, takes[0], slots)
-        return self._book.quote(want, int(state.start[index]), takes, slots)
-
-    def _accept(self, fill: Fill) -> bool:
-        """Accept a fill if it is within its limit and breaks nothing."""
-        lasting = fill.filled >= fill.want.least_whole and fill.gain >= 0
-        if not lasting or not self._book.tolerates(fill) or self._groups.broken_by(fill) is not None:
-            return False
-        self._book.accept(fill)
-        self._groups.accept(fill)
-        self._fills[fill.want.request] = fill
-        return True
-
-    def _serve_the_rest(self) -> None:
-        """Serve who has nothing yet from what is left, one by one, as exactly as can be."""
-        waiting = [request for request in self._snapshot.requests if request.id not in self._fills]
-        for request in merit.in_order(waiting, self._wanted, self._eligibility, self._digest):
-            fills = [
-                fill
-                for want in self._wanted[request.id]
-                if (fill := find(self._book, want, self._eligibility.of(want).rows)) is not None
-            ]
-            for fill in sorted(fills, key=_preference, reverse=True):
-                if self._accept(fill):
-                    break
-
-    def _keep_bound(self, found: Bounded) -> None:
-        offers, first = self._facts.offers, found.cells.first
-        shadows = [
-            Shadow(
-                tuple(sorted(offers[row].id for row in range(first[cell], first[cell + 1]))),
-                tuple(found.prices[cell].tolist()),
+def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
+    solved = list(solved)
+    fills, book = _book_of(market, [each for part in solved for each in part.placements])
+    bound = _whole_bound(market, [part.bound for part in solved])
+    prices = _prices(market, book, fills, bound)
+    explain = explanation.Explainer(book, market.eligibility)
+    surplus, emission = _surplus(market.facts, fills), _emission(market.facts, fills)
+    return Result(
+        format=RESULT_FORMAT,
+        engine=ENGINE_VERSION,
+        snapshot=market.seed,
+        surplus=surplus // MICRO,
+        objective=(surplus - emission) // MICRO,
+        bound=bound,
+        repriced=sum(len(part.given_up) for part in solved),
+        placements=tuple(solving.placements(market.facts, fills)),
+        prices=_price_rows(market.facts, book, prices),
+        explanations=tuple(
+            explain(
+                market.wanted[request.id],
+                [market.eligibility.of(want) for want in market.wanted[request.id]],
+                fills.get(request.id),
+                prices,
             )
-            for cell in range(first.size - 1)
-        ]
-        self._bound = Bound(found.value, tuple(sorted(shadows, key=lambda shadow: shadow.offers)))
-        product = self._facts.product[first[:-1]]
-        np.maximum.at(self._shadows, product, found.prices)
-        base = np.array(self._facts.product_base, dtype=np.int64)[:, None]
-        self._shadows = self._shadows * MICRO // base
-
-    def result(self) -> Result:
-        explain = explanation.Explainer(self._book, self._eligibility)
-        prices = clearing_prices(self._book, self._fills.values(), self._shadows)
-        surplus, emission = self._surplus(), self._emission()
-        return Result(
-            format=RESULT_FORMAT,
-            engine=ENGINE_VERSION,
-            snapshot=self._digest,
-            surplus=surplus // MICRO,
-            objective=(surplus - emission) // MICRO,
-            bound=self._bound,
-            repriced=len(self._given_up - self._fills.keys()),
-            placements=self._placements(),
-            prices=self._prices(prices),
-            explanations=tuple(
-                explain(
-                    self._wanted[request.id], self._eligible(request), self._fills.get(request.id), prices
-                )
-                for request in self._snapshot.requests
-            ),
-            offers=self._offers(),
-        )
-
-    def _eligible(self, request: Request) -> list[Eligible]:
-        return [self._eligibility.of(want) for want in self._wanted[request.id]]
-
-    def _placements(self) -> tuple[Placement, ...]:
-        placements = (
-            Placement(
-                request=request,
-                alternative=fill.want.alternative.position,
-                offer=self._facts.offers[row].id,
-                first_slot=fill.first_slot,
-                slots=fill.slots,
-                cards=cards,
-            )
-            for request, fill in self._fills.items()
-            for row, cards in fill.takes
-        )
-        return tuple(sorted(placements, key=lambda each: (each.request, each.offer)))
-
-    def _prices(self, table: Ints) -> tuple[Price, ...]:
-        prices = [
-            Price(model, zone, int(slot), currency, int(table[product, slot]))
-            for product, (model, zone, currency) in enumerate(self._facts.products)
-            for slot in self._book.sold[product].nonzero()[0]
-        ]
-        return tuple(sorted(prices, key=lambda each: (each.model, each.zone, each.slot, each.currency)))
-
-    def _offers(self) -> tuple[OfferOutcome, ...]:
-        free = self._facts.free.sum(axis=1)
-        left = self._book.free.sum(axis=1)
-        rows = (self._facts.row_of[offer.id] for offer in self._snapshot.offers)
-        return tuple(
-            OfferOutcome(self._facts.offers[row].id, int(free[row]), int(free[row] - left[row]), None)
-            for row in rows
-        )
-
-    def _surplus(self) -> int:
-        """Limit value less ask cost of what is matched, in pico."""
-        return sum(fill.worth - self._ask_cost(fill) for fill in self._fills.values())
-
-    def _ask_cost(self, fill: Fill) -> int:
-        span = slice(fill.first_slot, fill.first_slot + fill.slots)
-        return sum(
-            int(self._facts.asks[row, span].sum()) * cards * int(self._facts.base[row])
-            for row, cards in fill.takes
-        )
-
-    def _emission(self) -> int:
-        """What the carbon of everything matched counts, in pico."""
-        return sum(
-            int(self._facts.emission[row]) * cards * fill.slots
-            for fill in self._fills.values()
-            for row, cards in fill.takes
-        )
-
-
-def _guide(supplied: columns.Supply, demanded: columns.Demand, bits: columns.Bytes, found: Bounded) -> Guide:
-    cells = found.cells
-    prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
-    return Guide(
-        supply=supplied,
-        demand=demanded,
-        bits=bits,
-        cells=cells,
-        lists=shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS),
-        cost=windows.running(supplied.cost),
-        price=windows.running(_what_it_costs_others(supplied.cost, prices)),
+            for request in market.snapshot.requests
+        ),
+        offers=_offers(market, book),
     )
 
 
-def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
-    """The shadow price of a card-hour where it is above its cost, and a little less the cheaper it is.
-
-    So the cheaper of two offers is taken where shadow prices make them equal.
-    """
-    margins = np.maximum(prices - costs, 0)
-    weighed: Ints = costs + margins - (margins >> 10)
-    return weighed
-
-
-def _nought(snapshot: Snapshot) -> tuple[Shadow, ...]:
-    """Shadow prices of nothing for a market in which nothing can happen."""
-    return tuple(Shadow((offer.id,), (0,) * snapshot.slots) for offer in snapshot.offers)
-
-
-def _tightened(
-    facts: Facts, want: Want, take: tuple[int, int], slots: int
-) -> tuple[list[tuple[int, int]], int]:
-    """The fewest cards and hours of one offer that still do divisible work."""
-    row, cards = take
-    rate, lot, shortest = int(facts.yields(want)[row]), int(facts.lot[row]), int(facts.minimum[row])
-    while True:
-        hours = max(-(-want.whole // (cards * rate)), shortest)
-        fewer = -(-want.whole // (rate * hours * lot)) * lot
-        if (fewer, hours) == (cards, slots):
-            return [(row, cards)], slots
-        cards, slots = fewer, hours
+def _book_of(market: Market, placements: list[Placement]) -> tuple[dict[int, Fill], Book]:
+    """The fills by request, and the book in which all of them are accepted."""
+    book = Book(market.facts)
+    fills: dict[int, Fill] = {}
+    row_of = market.facts.row_of
+    for request, own in groupby(sorted(placements, key=_request), _request):
+        rows = list(own)
+        want = next(
+            want for want in market.wanted[request] if want.alternative.position == rows[0].alternative
+        )
+        takes = [(row_of[each.offer], each.cards) for each in rows]
+        fills[request] = book.quote(want, rows[0].first_slot, takes, rows[0].slots)
+        book.accept(fills[request])
+    return fills, book
 
 
-def _preference(fill: Fill) -> tuple[int, int, int]:
-    """The fuller fill, then the one that leaves more of its limit, then the earlier alternative."""
-    share = fill.filled * MICRO // fill.want.amount
-    return share, fill.gain, -fill.want.alternative.position
+def _request(placement: Placement) -> int:
+    return placement.request
+
+
+def _whole_bound(market: Market, bounds: list[Bound]) -> Bound:
+    """Bounds add up. A shadow price of nothing proves that offers that nobody may use gain nothing."""
+    priced = {offer for bound in bounds for shadow in bound.shadows for offer in shadow.offers}
+    nought = (0,) * market.snapshot.slots
+    unused = [Shadow((offer.id,), nought) for offer in market.snapshot.offers if offer.id not in priced]
+    shadows = [*unused, *(shadow for bound in bounds for shadow in bound.shadows)]
+    return Bound(
+        sum(bound.value for bound in bounds), tuple(sorted(shadows, key=lambda shadow: shadow.offers))
+    )
+
+
+def _prices(market: Market, book: Book, fills: dict[int, Fill], bound: Bound) -> Ints:
+    """The clearing prices by (product, slot); of what is not sold, 0."""
+    facts, requests = market.facts, market.snapshot.requests
+    waiting = np.array([each.id not in fills for each in requests], dtype=np.bool_).nonzero()[0]
+    dearest = dearest_prices(book, list(fills.values()), _shadow_prices(facts, bound))
+    if not waiting.size or not fills:
+        waiting = waiting[:0]
+    return middle(market, waiting, book.price, dearest)
+
+
+def _shadow_prices(facts: Facts, bound: Bound) -> Ints:
+    """The highest shadow price of each product and slot, in micro-units of the product's currency."""
+    highest = np.zeros((len(facts.products), facts.slots), dtype=np.int64)
+    for shadow in bound.shadows:
+        product = int(facts.product[facts.row_of[shadow.offers[0]]])
+        np.maximum(highest[product], shadow.prices, out=highest[product])
+    return highest * MICRO // np.array(facts.product_base, dtype=np.int64)[:, None]
+
+
+def _price_rows(facts: Facts, book: Book, table: Ints) -> tuple[Price, ...]:
+    rows = [
+        Price(model, zone, int(slot), currency, int(table[product, slot]))
+        for product, (model, zone, currency) in enumerate(facts.products)
+        for slot in book.sold[product].nonzero()[0]
+    ]
+    return tuple(sorted(rows, key=lambda each: (each.model, each.zone, each.slot, each.currency)))
+
+
+def _offers(market: Market, book: Book) -> tuple[OfferOutcome, ...]:
+    free, left = market.facts.free.sum(axis=1), book.free.sum(axis=1)
+    rows = ((offer.id, market.facts.row_of[offer.id]) for offer in market.snapshot.offers)
+    return tuple(OfferOutcome(offer, int(free[row]), int(free[row] - left[row]), None) for offer, row in rows)
+
+
+def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
+    """Limit value less ask cost of what is matched, in pico."""
+    asked = sum(
+        int(facts.asks[row, fill.first_slot : fill.first_slot + fill.slots].sum())
+        * cards
+        * int(facts.base[row])
+        for fill in fills.values()
+        for row, cards in fill.takes
+    )
+    return sum(fill.worth for fill in fills.values()) - asked
+
+
+def _emission(facts: Facts, fills: dict[int, Fill]) -> int:
+    """What the carbon of everything matched counts, in pico."""
+    return sum(
+        int(facts.emission[row]) * cards * fill.slots for fill in fills.values() for row, cards in fill.takes
+    )

@@ -127,9 +127,8 @@ class Facts:
 
     def rate_table(self, wanted: Iterable[Want]) -> Ints:
         """What one card of each model does for each want (wants, models); 0 where nobody knows it."""
-        return np.array([self._rates_of(want) for want in wanted], dtype=np.int64).reshape(
-            -1, len(self._numbers)
-        )
+        rates = [self._rates_of(want) for want in wanted]
+        return np.array(rates, dtype=np.int64).reshape(len(rates), len(self._numbers))
 
     def _rates_of(self, want: Want) -> Ints:
         key = None if want.scale == 1 else (want.alternative.workload, want.alternative.careful)

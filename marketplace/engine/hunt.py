@@ -4,8 +4,9 @@
 2. *Squeaky wheel* (Joslin and Clements, 1999): greedy again and again; a request that got less than
    it could at those prices comes sooner the next time. The best round is kept.
 3. *Ruin and recreate* (Schrimpf et al., 2000): free what overlaps a place that some request would
-   like, put back what was there and some that are waiting in a random order of gain, and keep the
-   change unless the market is the worse for it.
+   like, put back what was there and some that are waiting in a random order of gain, overlooking offers
+   at random (Christiaens and Vanden Berghe, 2020), and keep the change if the market is the better for
+   it, or at first not much the worse (Dueck and Scheuer, 1990).
 
 The number of rounds depends on the size of the market and on nothing else, and the only chance is
 that of a generator seeded by the snapshot: the same market is searched in the same way everywhere.
@@ -22,6 +23,7 @@ from marketplace.engine import placing
 from marketplace.engine.columns import Demand, serves
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words, draw
 from marketplace.engine.placing import (
     MOST_TAKES,
     Draft,
@@ -33,15 +35,21 @@ from marketplace.engine.placing import (
 )
 
 Floats = NDArray[np.float64]
-Words = NDArray[np.uint64]
 
 BOOST = 0.1
 """By how much a request that lost all that it could gain comes forward in the next round."""
 
-MOST_RUINED, MOST_WAITING = 24, 8
+MOST_RUINED, MOST_WAITING = 8, 4
 """Placements freed at a time, and waiting requests that are tried with them."""
 
 TRIES_FOR_A_WAITING_ONE = 3
+OVERLOOKED = 400
+"""How likely an offer is not looked at while something is put back, in 1/1024."""
+
+PATIENCE = 0.1
+"""How much worse the first changes may leave the market, as a share of what a placement gains on average;
+it falls to nothing."""
+
 SHUFFLE, WILD_SHUFFLE = 0.3, 3.0
 """How far, as a share of its gain, a request may come forward in a rebuild: most times, and at times."""
 
@@ -54,6 +62,17 @@ class Effort:
     ruins: int
 
 
+EFFORTS = ((2_000, Effort(rounds=8, ruins=60)), (20_000, Effort(rounds=2, ruins=10)))
+"""For markets with at most so many requests; a large one is searched less for each of them."""
+
+LEAST_EFFORT = Effort(rounds=1, ruins=1)
+
+
+def effort(requests: int) -> Effort:
+    """How long a market with so many requests is searched."""
+    return next((chosen for most, chosen in EFFORTS if requests <= most), LEAST_EFFORT)
+
+
 def hunt(guide: Guide, gains: Ints, entered: Ints, effort: Effort, seed: int) -> State:
     """Placements with a high surplus.
 
@@ -63,7 +82,9 @@ def hunt(guide: Guide, gains: Ints, entered: Ints, effort: Effort, seed: int) ->
     best = _boosted_rounds(guide, gains, entered, effort)
     ruins = effort.ruins * int(gains.size)
     weights = np.maximum(gains, 1).astype(np.float64)
-    _ruin_and_recreate(guide, best, placing.draft(guide), weights, ruins, np.array([seed | 1], np.uint64))
+    draft = placing.draft(guide)
+    draft.luck[0], draft.overlooked[0] = seed | 1, OVERLOOKED
+    _ruin_and_recreate(guide, best, draft, weights, ruins)
     return best
 
 
@@ -109,46 +130,36 @@ def _losses(guide: Guide, state: State, gains: Ints) -> Floats:
 
 
 @compiled
-def _draw(seed: Words, below: int) -> int:
-    """A number from 0 to before ``below`` (xorshift64)."""
-    word = seed[0]
-    word ^= word << np.uint64(13)
-    word ^= word >> np.uint64(7)
-    word ^= word << np.uint64(17)
-    seed[0] = word
-    return int(np.int64(word >> np.uint64(33)) % below)
-
-
-@compiled
-def _ruin_and_recreate(
-    guide: Guide, state: State, draft: Draft, weights: Floats, rounds: int, seed: Words
-) -> None:
+def _ruin_and_recreate(guide: Guide, state: State, draft: Draft, weights: Floats, rounds: int) -> None:
     marked = np.zeros(weights.size, dtype=np.int64)
     touched = np.empty(MOST_RUINED + MOST_WAITING + 1, dtype=np.int64)
     keys = np.empty(touched.size)
     saved = np.empty((touched.size, 4), dtype=np.int64)
     saved_row = np.empty((touched.size, MOST_TAKES), dtype=np.int64)
     saved_cards = np.empty((touched.size, MOST_TAKES), dtype=np.int64)
+    luck = draft.luck
+    patience = PATIENCE * float(state.gain.sum()) / max(int(np.count_nonzero(state.want >= 0)), 1)
     for round_ in range(1, rounds + 1):
-        request = _somebody(state, guide.demand, seed)
+        request = _somebody(state, guide.demand, luck)
         want = guide.demand.first[request]
-        want += _draw(seed, guide.demand.first[request + 1] - want)
-        row = _some_row(guide, want, seed)
+        want += draw(luck, guide.demand.first[request + 1] - want)
+        row = _some_row(guide, want, luck)
         if row < 0:
             continue
-        ruined = _overlapping(guide, state, request, want, row, marked, round_, touched, seed)
+        ruined = _overlapping(guide, state, request, want, row, marked, round_, touched, luck)
         before = 0
         for index in range(ruined):
             _save(state, touched[index], saved[index], saved_row[index], saved_cards[index])
             before += take_off(state, touched[index])
-        count = _waiting(guide, state, request, row, marked, round_, touched, ruined, seed)
-        shuffle = WILD_SHUFFLE if _draw(seed, 3) == 0 else SHUFFLE
+        count = _waiting(guide, state, request, row, marked, round_, touched, ruined, luck)
+        shuffle = WILD_SHUFFLE if draw(luck, 3) == 0 else SHUFFLE
         for index in range(count):
-            keys[index] = -weights[touched[index]] * (1.0 + shuffle * _draw(seed, 1000) / 1000.0)
+            keys[index] = -weights[touched[index]] * (1.0 + shuffle * draw(luck, 1000) / 1000.0)
         after = 0
         for index in np.argsort(keys[:count], kind="mergesort"):
             after += insert(guide, state, draft, touched[index], False)
-        if after <= before:
+        allowance = patience * (rounds - round_) / rounds * draw(luck, 1024) / 1024
+        if after + allowance <= before:
             for index in range(count):
                 if state.want[touched[index]] >= 0:
                     take_off(state, touched[index])
@@ -158,27 +169,27 @@ def _ruin_and_recreate(
 
 
 @compiled
-def _somebody(state: State, demand: Demand, seed: Words) -> int:
+def _somebody(state: State, demand: Demand, luck: Words) -> int:
     """Some request, more likely one that waits."""
     requests = demand.first.size - 1
-    request = _draw(seed, requests)
+    request = draw(luck, requests)
     for _ in range(TRIES_FOR_A_WAITING_ONE):
         if state.want[request] < 0:
             break
-        request = _draw(seed, requests)
+        request = draw(luck, requests)
     return request
 
 
 @compiled
-def _some_row(guide: Guide, want: int, seed: Words) -> int:
+def _some_row(guide: Guide, want: int, luck: Words) -> int:
     """An offer in which the want may look, more likely a promising one; -1 if there is none."""
     first, entries = guide.lists.first[want], guide.lists.first[want + 1] - guide.lists.first[want]
     if entries == 0:
         return -1
-    entry = first + min(_draw(seed, entries), _draw(seed, entries))
+    entry = first + min(draw(luck, entries), draw(luck, entries))
     cell = guide.lists.cell[entry]
     first = int(guide.cells.first[cell])
-    return first + _draw(seed, guide.cells.first[cell + 1] - first)
+    return first + draw(luck, guide.cells.first[cell + 1] - first)
 
 
 @compiled
@@ -191,13 +202,13 @@ def _overlapping(
     marked: Ints,
     mark: int,
     touched: Ints,
-    seed: Words,
+    luck: Words,
 ) -> int:
     """Collect the request, if it is placed, and what overlaps a run that it might take on the row."""
     demand, count = guide.demand, 0
     slots = demand.duration[want]
-    start = demand.earliest[want] + _draw(
-        seed, max(demand.deadline[want] - slots - demand.earliest[want] + 1, 1)
+    start = demand.earliest[want] + draw(
+        luck, max(demand.deadline[want] - slots - demand.earliest[want] + 1, 1)
     )
     if state.want[request] >= 0:
         touched[0], marked[request], count = request, mark, 1
@@ -222,14 +233,14 @@ def _waiting(
     mark: int,
     touched: Ints,
     count: int,
-    seed: Words,
+    luck: Words,
 ) -> int:
     """Add the request and some others that wait, and could use the row, to those to be put back."""
     if marked[request] != mark:
         touched[count], marked[request] = request, mark
         count += 1
     requests, added = guide.demand.first.size - 1, 0
-    other = _draw(seed, requests)
+    other = draw(luck, requests)
     for _ in range(min(requests, 8 * MOST_WAITING)):
         if added == MOST_WAITING:
             break

@@ -1,4 +1,4 @@
-"""The order in which requests are served.
+"""The order in which requests are served that the search found no place for.
 
 Requests come by value density, the limit in the base currency per unit of normalised work and
 hour, dearest first; a request with alternatives counts at its densest one. Among equals the one
@@ -12,27 +12,21 @@ as one reference card; this affects the order only, never a price.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from marketplace.engine.codec import digest
 from marketplace.engine.eligibility import Eligibility
+from marketplace.engine.market import Market
 from marketplace.engine.snapshot import MICRO, Request
 from marketplace.engine.want import Want
 
 
-def in_order(
-    requests: Iterable[Request],
-    wanted: dict[int, list[Want]],
-    eligibility: Eligibility,
-    snapshot: str,
-) -> list[Request]:
-    """Requests from the first served to the last; ``snapshot`` is the snapshot's digest."""
+def in_order(market: Market) -> list[Request]:
+    """Requests from the first served to the last."""
+    requests = market.snapshot.requests
 
-    def rank(request: Request) -> tuple[int, int, str]:
-        densest = max(density(want, eligibility) for want in wanted[request.id])
-        return -densest, request.entered, digest(f"{snapshot}:{request.id}".encode())
+    def rank(index: int) -> tuple[int, int]:
+        own = market.wanted[requests[index].id]
+        return -max(density(want, market.eligibility) for want in own), int(market.ranks[index])
 
-    return sorted(requests, key=rank)
+    return [requests[index] for index in sorted(range(len(requests)), key=rank)]
 
 
 def density(want: Want, eligibility: Eligibility) -> int:

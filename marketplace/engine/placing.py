@@ -23,6 +23,7 @@ from marketplace.engine.columns import (
 )
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words, draw
 
 MOST_TAKES = 32
 """Offers that one request may be spread over."""
@@ -74,7 +75,8 @@ class State(NamedTuple):
 class Draft(NamedTuple):
     """A placement in the making, and room to compose it in.
 
-    ``found`` holds want, start, slots and number of takes of the best one so far.
+    ``found`` holds want, start, slots and number of takes of the best one so far. ``overlooked`` (one
+    figure) is how likely an offer is not looked at, in 1/1024.
     """
 
     found: Ints
@@ -90,6 +92,8 @@ class Draft(NamedTuple):
     costs: Ints
     units: Ints
     window: Ints
+    luck: Words
+    overlooked: Ints
 
 
 def state(guide: Guide) -> State:
@@ -130,6 +134,8 @@ def draft(guide: Guide) -> Draft:
         costs=np.zeros((MOST_ROWS, slots), dtype=np.int64),
         units=np.zeros(MOST_ROWS, dtype=np.int64),
         window=np.zeros(slots, dtype=np.int64),
+        luck=np.ones(1, dtype=np.uint64),
+        overlooked=np.zeros(1, dtype=np.int64),
     )
 
 
@@ -196,6 +202,12 @@ def _step_units(kind: int, step: int, rate: int) -> int:
 
 
 @compiled
+def _overlooks(luck: Words, overlooked: int) -> bool:
+    """Whether an offer is not looked at this time."""
+    return overlooked > 0 and draw(luck, 1024) < overlooked
+
+
+@compiled
 def _whole_on_one_row(
     guide: Guide, free: Ints, draft: Draft, want: int, slots: int, amount: int, best: int
 ) -> int:
@@ -208,10 +220,11 @@ def _whole_on_one_row(
     earliest, deadline = demand.earliest[want], demand.deadline[want]
     shortest = slots if kind == DIVISIBLE else NEVER
     tightest, found = NEVER, False
+    luck, overlooked = draft.luck, draft.overlooked[0]
     for entry in range(guide.lists.first[want], guide.lists.first[want + 1]):
         cell = entry_cell[entry]
         for row in range(borders[cell], borders[cell + 1]):
-            if not serves(bits, profile, row) or minimum[row] > shortest:
+            if not serves(bits, profile, row) or minimum[row] > shortest or _overlooks(luck, overlooked):
                 continue
             step = _step(kind, parts[model[row]], lots[row])
             units = _step_units(kind, step, rates[model[row]])
@@ -250,13 +263,14 @@ def _gather(guide: Guide, free: Ints, draft: Draft, want: int, slots: int) -> in
     earliest, deadline = demand.earliest[want], demand.deadline[want]
     shortest = slots if kind == DIVISIBLE else NEVER
     has, costs, window = draft.has, draft.costs, draft.window
+    luck, overlooked = draft.luck, draft.overlooked[0]
     count = 0
     for entry in range(guide.lists.first[want], guide.lists.first[want + 1]):
         cell = entry_cell[entry]
         for row in range(borders[cell], borders[cell + 1]):
             if count == MOST_ROWS:
                 return count
-            if not serves(bits, profile, row) or minimum[row] > shortest:
+            if not serves(bits, profile, row) or minimum[row] > shortest or _overlooks(luck, overlooked):
                 continue
             step = _step(kind, parts[model[row]], lots[row])
             if step > size[row] or not _smallest(

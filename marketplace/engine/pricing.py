@@ -1,15 +1,14 @@
-"""Which of the admissible prices is the clearing price.
+"""The dearest prices that accepted buyers bear.
 
 The lowest admissible price of a product in a slot is the highest ask accepted there: the *floor*. From
 there prices rise towards the shadow price, at which those who were refused would not gain, as far as no
-accepted buyer leaves its limit: over the slots and products of each buyer the way from the floors to
-the shadow prices is cut to the share that its limit leaves room for, and in each slot the smallest
-share of its buyers counts.
+accepted buyer leaves its limit: over the slots and products of each buyer, the way from the floors to the
+shadow prices is cut to the share that its limit leaves room for, and in each slot the smallest share of
+those who pay there counts. A budget counts its requests at their limits (see ``groups``), so
+no price within limits exceeds one.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -20,7 +19,7 @@ SHARE_BITS = 20
 """Shares of the way are counted in 2**-20, rounded down."""
 
 
-def clearing_prices(book: Book, fills: Iterable[Fill], shadows: Ints) -> Ints:
+def dearest_prices(book: Book, fills: list[Fill], shadows: Ints) -> Ints:
     """By (product, slot), micro-units of the product's currency; ``shadows`` are of the same shape."""
     floors = book.price
     highest = np.where(book.sold > 0, np.maximum(floors, shadows), floors)
@@ -35,17 +34,19 @@ def clearing_prices(book: Book, fills: Iterable[Fill], shadows: Ints) -> Ints:
 
 
 def _cut(shares: Ints, facts: Facts, fill: Fill, floors: Ints, highest: Ints) -> None:
-    """Lower the shares of what a buyer holds to what its limit leaves room for."""
-    span = slice(fill.first_slot, fill.first_slot + fill.slots)
-    least = most = 0
-    for row, cards in fill.takes:
-        product = int(facts.product[row])
-        weight = cards * facts.product_base[product]
-        least += int(floors[product, span].sum()) * weight
-        most += int(highest[product, span].sum()) * weight
+    """Lower the shares of what a buyer pays for to what its limit leaves room for."""
+    least, most = _cost(facts, fill, floors), _cost(facts, fill, highest)
     if most <= fill.worth:
         return
     room = (fill.worth - least << SHARE_BITS) // (most - least)
+    span = slice(fill.first_slot, fill.first_slot + fill.slots)
     for row, _ in fill.takes:
         product = int(facts.product[row])
         shares[product, span] = np.minimum(shares[product, span], room)
+
+
+def _cost(facts: Facts, fill: Fill, prices: Ints) -> int:
+    """What a buyer pays at such prices, in pico."""
+    span = slice(fill.first_slot, fill.first_slot + fill.slots)
+    products = ((int(facts.product[row]), cards) for row, cards in fill.takes)
+    return sum(int(prices[each, span].sum()) * cards * facts.product_base[each] for each, cards in products)

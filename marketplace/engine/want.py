@@ -68,7 +68,8 @@ class Want:
 
     def limit_for(self, paid: int, filled: int) -> int:
         """The smallest limit at which ``filled`` is worth ``paid`` (pico)."""
-        hourly = -(-paid // (self.alternative.duration * self.base))
+        hours = 1 if self.alternative.divisible else self.alternative.duration
+        hourly = -(-paid // (hours * self.base))
         return -(-hourly * self.scale // filled)
 
     def with_limit(self, limit: int) -> Want:

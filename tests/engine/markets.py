@@ -151,6 +151,12 @@ def market(
     return replace(snapshot, **changes)
 
 
+def ungrouped(snapshot: Snapshot) -> Snapshot:
+    """The same without budgets, choices and caps."""
+    sites = tuple(replace(each, power_cap=()) for each in snapshot.sites)
+    return replace(snapshot, sites=sites, budgets=(), choices=(), owner_caps=())
+
+
 def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
     """The same market with every row and every set in another order."""
     dice = random.Random(seed)

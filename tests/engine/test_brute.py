@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from marketplace.engine import (
     MICRO,
@@ -23,11 +23,10 @@ from marketplace.engine import (
 from marketplace.engine.verification.delivery import delivery_rules
 from marketplace.engine.verification.market import Market
 from tests.engine.brute import Tiny, best_priced, best_priced_placements, optimum, runs_of
+from tests.engine.effort import markets
 from tests.engine.markets import market, money, offer, request, site
 from tests.engine.records import record
 from tests.engine.strategies import tiny
-
-many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def small(*offers: Any, requests: list[Any], **changes: Any) -> Snapshot:
@@ -130,7 +129,7 @@ def test_where_no_uniform_price_serves_both_one_of_them_goes() -> None:
 
 
 @given(tiny())
-@many
+@markets(200)
 def test_what_it_finds_is_verified(snapshot: Snapshot) -> None:
     best, placements = best_priced_placements(snapshot)
     result = record(snapshot, *placements)

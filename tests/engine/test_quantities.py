@@ -87,10 +87,10 @@ def _day_and_night(hours: int) -> list[Offer]:
     ]
 
 
-def test_one_dearer_offer_may_cost_less_than_two_that_raise_each_others_price() -> None:
-    """Two hours of eight cards: 160 from the two offers, 112 from the one at 7."""
+def test_the_owners_that_ask_least_are_taken_even_if_they_raise_each_others_price() -> None:
+    """Two hours of eight cards: the two offers ask 96 for them and are paid 160, the one at 7 asks 112."""
     offers = [*_day_and_night(2), offer(3, hours=2, ask=7)]
-    assert sold(market(offers, [request(gangs=0, duration=2, limit=30)])) == {3: 8}
+    assert sold(market(offers, [request(gangs=0, duration=2, limit=30)])) == {1: 4, 2: 4}
 
 
 def test_another_product_may_cost_less_than_more_of_the_same() -> None:

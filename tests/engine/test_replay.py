@@ -7,32 +7,68 @@ import ast
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
-from marketplace.engine import clear, digest, result_bytes, snapshot_bytes
+import pytest
+from hypothesis import given
+
+from marketplace.engine import Snapshot, clear, digest, result_bytes, snapshot_bytes
+from tests.engine.effort import markets
 from tests.engine.markets import national, shuffled
+from tests.engine.strategies import crowds, everything, snapshots
 
 REPLAY = """
 import sys
 from marketplace.engine import clear, digest, result_bytes, snapshot_from_bytes
-print(digest(result_bytes(clear(snapshot_from_bytes(sys.stdin.buffer.read())))))
+for line in sys.stdin.buffer:
+    print(digest(result_bytes(clear(snapshot_from_bytes(line.rstrip(b"\\n"))))), flush=True)
 """
 ROOT = Path(__file__).parents[2]
 
 
-def test_other_processes_agree() -> None:
+class Elsewhere:
+    """Another process that clears what it is given, with a hash seed of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def digest_of(self, snapshot: Snapshot) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(snapshot_bytes(snapshot) + b"\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().decode().strip()
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[list[Elsewhere]]:
+    with ExitStack() as stack:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-c", REPLAY],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONHASHSEED": seed},
+                cwd=ROOT,
+            )
+            for seed in ("0", "1", "4242")
+        ]
+        yield [Elsewhere(stack.enter_context(process)) for process in processes]
+
+
+def test_other_processes_agree(elsewhere: list[Elsewhere]) -> None:
     snapshot = national(5, offers=60, requests=120, slots=48)
     expected = digest(result_bytes(clear(snapshot)))
-    for seed in ("0", "1", "4242"):
-        replayed = subprocess.run(
-            [sys.executable, "-c", REPLAY],
-            input=snapshot_bytes(snapshot),
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        )
-        assert replayed.stdout.decode().strip() == expected
+    assert [each.digest_of(snapshot) for each in elsewhere] == [expected] * len(elsewhere)
+
+
+@given(snapshot=everything(snapshots()) | crowds())
+@markets(60)
+def test_other_processes_agree_on_every_market(elsewhere: list[Elsewhere], snapshot: Snapshot) -> None:
+    expected = digest(result_bytes(clear(snapshot)))
+    assert [each.digest_of(snapshot) for each in elsewhere] == [expected] * len(elsewhere)
 
 
 def test_a_large_shuffled_market_gives_the_same_bytes() -> None:

@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from marketplace.engine import (
     MICRO,
@@ -28,6 +30,7 @@ from marketplace.engine import (
     check,
     clear,
 )
+from tests.engine.effort import markets
 from tests.engine.markets import (
     ASCEND,
     DOLLAR,
@@ -41,6 +44,7 @@ from tests.engine.markets import (
     request,
     site,
 )
+from tests.engine.strategies import everything, snapshots
 
 
 def with_offer(**terms: Any) -> Snapshot:
@@ -271,3 +275,39 @@ def test_every_field_of_a_row_is_looked_at() -> None:
     for kind, exempt in free_text_or_order.items():
         for name in {field.name for field in fields(kind)} - exempt:
             assert singular.get(name, name) in checked, (kind, name)
+
+
+Spoiling = tuple[str, str, Any]
+"""A kind of row, one of its fields, and a figure that no market has."""
+
+OUT_OF_BOUNDS: list[Spoiling] = [
+    ("offer", "free", lambda offer: (-1, *offer.free[1:])),
+    ("offer", "free", lambda offer: (2**63, *offer.free[1:])),
+    ("offer", "free", lambda _: ()),
+    ("offer", "asks", lambda offer: (10**12, *offer.asks[1:])),
+    ("offer", "asks", lambda offer: (-1, *offer.asks[1:])),
+    ("offer", "asks", lambda offer: (*offer.asks, 1)),
+    ("offer", "first_slot", lambda _: -1),
+    ("offer", "lot", lambda _: 0),
+    ("offer", "site", lambda _: 99),
+    ("request", "least", lambda _: 0),
+    ("request", "currency", lambda _: "???"),
+    ("request", "alternatives", lambda _: ()),
+    ("request", "alternatives", lambda asked: asked.alternatives * 2),
+]
+
+
+@given(everything(snapshots()), st.sampled_from(OUT_OF_BOUNDS), st.integers(0, 7))
+@markets(100)
+def test_any_market_is_refused_for_one_wrong_figure(
+    snapshot: Snapshot, spoiling: Spoiling, number: int
+) -> None:
+    """It is named by its row; and so is a row that is there twice."""
+    kind, field, spoil = spoiling
+    rows = list(getattr(snapshot, f"{kind}s"))
+    row = rows[number % len(rows)]
+    wrong = replace(row, **{field: spoil(row)})
+    for spoiled in ([wrong if each is row else each for each in rows], [*rows, row]):
+        with pytest.raises(MalformedSnapshot) as refused:
+            clear(replace(snapshot, **{f"{kind}s": tuple(spoiled)}))
+        assert any(problem.startswith(f"{kind} {row.id}") for problem in refused.value.problems)

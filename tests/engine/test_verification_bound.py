@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.engine import (
@@ -22,13 +22,11 @@ from marketplace.engine import (
 )
 from marketplace.engine.verification import proven_bound
 from tests.engine.brute import Tiny, optimum
+from tests.engine.effort import markets
 from tests.engine.literal import Literal
 from tests.engine.markets import HOPPER, alternative, market, money, offer, request
 from tests.engine.records import nought
 from tests.engine.strategies import everything, snapshots, tiny
-
-many = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-some = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -44,7 +42,7 @@ def shadows(draw: st.DrawFn, snapshot: Snapshot, highest: int = 15) -> tuple[Sha
 
 
 @given(st.data())
-@many
+@markets(300)
 def test_no_placement_is_better_than_the_bound(data: st.DataObject) -> None:
     snapshot = data.draw(tiny())
     check(snapshot)
@@ -68,7 +66,7 @@ def bounds_going_down(snapshot: Snapshot, start: tuple[Shadow, ...]) -> Iterator
 
 
 @given(st.data())
-@many
+@markets(300)
 def test_the_bound_is_what_the_formulas_say(data: st.DataObject) -> None:
     snapshot = data.draw(everything(snapshots()))
     chosen = data.draw(shadows(snapshot, highest=30))
@@ -76,7 +74,7 @@ def test_the_bound_is_what_the_formulas_say(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@some
+@markets(100)
 def test_one_more_offer_never_lowers_the_bound(data: st.DataObject) -> None:
     snapshot = data.draw(everything(snapshots()))
     chosen = data.draw(shadows(snapshot))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from marketplace.engine import Snapshot
 from marketplace.engine.verification.delivery import standing
 from marketplace.engine.verification.fitting import requests_that_fit
 from marketplace.engine.verification.market import Market
 from tests.engine.brute import Tiny
+from tests.engine.effort import markets
 from tests.engine.markets import national
 from tests.engine.records import fits
 from tests.engine.strategies import everything, snapshots
-
-some = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def agree(snapshot: Snapshot) -> set[bool]:
@@ -36,13 +35,13 @@ def test_on_a_market_with_every_requirement() -> None:
 
 
 @given(everything(snapshots()))
-@some
+@markets(100)
 def test_on_small_markets_full_of_unknown_facts(snapshot: Snapshot) -> None:
     agree(snapshot)
 
 
 @given(everything(snapshots()))
-@some
+@markets(100)
 def test_what_fits_is_found_as_the_slow_way_finds_it(snapshot: Snapshot) -> None:
     market, tiny = Market(snapshot), Tiny(snapshot)
     slowly = {request.id for request in snapshot.requests if fits(tiny, request)}

@@ -1,0 +1,218 @@
+"""Finding placements that hurt nobody: the bound, the search, and acceptance one by one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from marketplace.engine import hunt, merit, windows
+from marketplace.engine.book import Book, Fill, Take
+from marketplace.engine.bounding import Bounded, bounded
+from marketplace.engine.facts import Facts, Ints
+from marketplace.engine.groups import Groups
+from marketplace.engine.market import Market
+from marketplace.engine.placing import Guide, State
+from marketplace.engine.result import Bound, Placement, Shadow
+from marketplace.engine.search import find
+from marketplace.engine.shortlist import shortlists
+from marketplace.engine.snapshot import MICRO
+from marketplace.engine.want import Want
+
+MOST_CELLS = 256
+"""Cells that the search looks at for one want."""
+
+ONE_BY_ONE = 5_000
+"""Requests up to which those that found no place are looked at again, one by one and exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What was decided for a market, or for a part of one.
+
+    ``given_up`` are requests for whose placements no uniform price could be found.
+    """
+
+    placements: tuple[Placement, ...]
+    bound: Bound
+    given_up: tuple[int, ...]
+
+
+def solve(market: Market) -> Solved:
+    """Decide a market that has offers and requests."""
+    found = bounded(market.supplied, market.demanded, market.bits())
+    state = _search(market, found)
+    _let_earlier_ones_go_first(market, state)
+    accepting = _Acceptance(market)
+    accepting.take_over(state)
+    if len(market.snapshot.requests) <= ONE_BY_ONE:
+        accepting.serve_the_rest()
+    return Solved(
+        placements=tuple(placements(market.facts, accepting.fills)),
+        bound=_proof(market.facts, found),
+        given_up=tuple(sorted(accepting.given_up - accepting.fills.keys())),
+    )
+
+
+def placements(facts: Facts, fills: dict[int, Fill]) -> list[Placement]:
+    """The fills by request, in the order of a result."""
+    found = [
+        Placement(
+            request=request,
+            alternative=fill.want.alternative.position,
+            offer=facts.offers[row].id,
+            first_slot=fill.first_slot,
+            slots=fill.slots,
+            cards=cards,
+        )
+        for request, fill in fills.items()
+        for row, cards in fill.takes
+    ]
+    return sorted(found, key=lambda each: (each.request, each.offer, each.first_slot))
+
+
+def _search(market: Market, found: Bounded) -> State:
+    effort = hunt.effort(len(market.snapshot.requests))
+    return hunt.hunt(_guide(market, found), found.gains, market.ranks, effort, int(market.seed[:15], 16))
+
+
+def _let_earlier_ones_go_first(market: Market, state: State) -> None:
+    """Of requests that are alike in everything but their time of entry, those entered first are placed, and
+    the earlier has the better place: it makes no difference to anybody else."""
+    first = market.demanded.first
+    for alike in _alike(market):
+        order = np.array(sorted(alike, key=market.ranks.__getitem__), dtype=np.int64)
+        better = np.array(sorted(alike, key=lambda index: (-state.gain[index], market.ranks[index])))
+        places = np.where(state.want >= 0, state.want - first[:-1], -1)[better]
+        state.want[order] = np.where(places >= 0, first[order] + places, -1)
+        for column in (state.start, state.slots, state.takes, state.gain, state.row, state.cards):
+            column[order] = column[better]
+
+
+def _alike(market: Market) -> list[list[int]]:
+    """Places of requests that ask for the same and that nothing ties to others, two or more together."""
+    snapshot, found = market.snapshot, defaultdict[object, list[int]](list)
+    tied = {each for budget in snapshot.budgets for each in budget.requests}
+    tied |= {each for choice in snapshot.choices for each in choice.requests}
+    capped = {cap.buyer for cap in snapshot.owner_caps}
+    for index, request in enumerate(snapshot.requests):
+        if request.id not in tied and request.buyer not in capped:
+            found[request.currency, request.least, request.alternatives].append(index)
+    return [alike for alike in found.values() if len(alike) > 1]
+
+
+def _guide(market: Market, found: Bounded) -> Guide:
+    supplied, demanded, cells = market.supplied, market.demanded, found.cells
+    prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
+    return Guide(
+        supply=supplied,
+        demand=demanded,
+        bits=market.bits(),
+        cells=cells,
+        lists=shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS),
+        cost=windows.running(supplied.cost),
+        price=windows.running(_what_it_costs_others(supplied.cost, prices)),
+    )
+
+
+def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
+    """The shadow price of a card-hour where it is above its cost, and a little less the cheaper it is.
+
+    So the cheaper of two offers is taken where shadow prices make them equal.
+    """
+    margins = np.maximum(prices - costs, 0)
+    weighed: Ints = costs + margins - (margins >> 10)
+    return weighed
+
+
+def _proof(facts: Facts, found: Bounded) -> Bound:
+    first = found.cells.first
+    shadows = [
+        Shadow(
+            tuple(sorted(facts.offers[row].id for row in range(first[cell], first[cell + 1]))),
+            tuple(found.prices[cell].tolist()),
+        )
+        for cell in range(first.size - 1)
+    ]
+    return Bound(found.value, tuple(sorted(shadows, key=lambda shadow: shadow.offers)))
+
+
+class _Acceptance:
+    """Fills accepted one by one into the exact book, each only if it hurts nobody."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._book = Book(market.facts)
+        self._groups = Groups(market.snapshot, market.facts)
+        self.fills: dict[int, Fill] = {}
+        self.given_up: set[int] = set()
+
+    def take_over(self, state: State) -> None:
+        """Accept what was found, the highest surplus first; what cannot be accepted is given up."""
+        placed = np.flatnonzero(state.want >= 0)
+        for index in placed[np.lexsort((self._market.ranks[placed], -state.gain[placed]))]:
+            want = self._want(int(state.want[index]))
+            if not self._accept(self._fill(state, int(index), want)):
+                self.given_up.add(want.request)
+
+    def serve_the_rest(self) -> None:
+        """Serve who has nothing yet from what is left, one by one, as exactly as can be."""
+        market = self._market
+        for request in merit.in_order(market):
+            if request.id in self.fills:
+                continue
+            fills = [
+                fill
+                for want in market.wanted[request.id]
+                if (fill := find(self._book, want, market.eligibility.of(want).rows)) is not None
+            ]
+            for fill in sorted(fills, key=_preference, reverse=True):
+                if self._accept(fill):
+                    break
+
+    def _want(self, number: int) -> Want:
+        demanded = self._market.demanded
+        request = int(demanded.request[number])
+        own = self._market.wanted[self._market.snapshot.requests[request].id]
+        return own[number - int(demanded.first[request])]
+
+    def _fill(self, state: State, index: int, want: Want) -> Fill:
+        count, slots = int(state.takes[index]), int(state.slots[index])
+        takes = list(zip(state.row[index, :count].tolist(), state.cards[index, :count].tolist(), strict=True))
+        if want.alternative.divisible:
+            takes, slots = _tightened(self._market.facts, want, takes[0], slots)
+        return self._book.quote(want, int(state.start[index]), takes, slots)
+
+    def _accept(self, fill: Fill) -> bool:
+        """Accept a fill if it is within its limit, worth more than it costs, and breaks nothing."""
+        lasting = fill.filled >= fill.want.least_whole and fill.gain >= 0 and self._gains(fill)
+        if not lasting or not self._book.tolerates(fill) or self._groups.broken_by(fill) is not None:
+            return False
+        self._book.accept(fill)
+        self._groups.accept(fill)
+        self.fills[fill.want.request] = fill
+        return True
+
+    def _gains(self, fill: Fill) -> bool:
+        """Whether a fill is worth what is asked for it and its emissions count."""
+        pico, span = self._market.facts.pico, slice(fill.first_slot, fill.first_slot + fill.slots)
+        return fill.worth >= sum(int(pico[row, span].sum()) * cards for row, cards in fill.takes)
+
+
+def _tightened(facts: Facts, want: Want, take: Take, slots: int) -> tuple[list[Take], int]:
+    """The fewest cards and hours of one offer that still do divisible work."""
+    row, cards = take
+    rate, lot, shortest = int(facts.yields(want)[row]), int(facts.lot[row]), int(facts.minimum[row])
+    while True:
+        hours = max(-(-want.whole // (cards * rate)), shortest)
+        fewer = -(-want.whole // (rate * hours * lot)) * lot
+        if (fewer, hours) == (cards, slots):
+            return [(row, cards)], slots
+        cards, slots = fewer, hours
+
+
+def _preference(fill: Fill) -> tuple[int, int, int]:
+    """The fuller fill, then the one that leaves more of its limit, then the earlier alternative."""
+    share = fill.filled * MICRO // fill.want.amount
+    return share, fill.gain, -fill.want.alternative.position

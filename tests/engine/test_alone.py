@@ -1,0 +1,49 @@
+"""What holds for a request that is alone in the market."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketplace.engine import MICRO, Request, Snapshot, clear
+from tests.engine.brute import best_priced
+from tests.engine.effort import markets
+from tests.engine.markets import ungrouped
+from tests.engine.strategies import everything, snapshots, tiny
+
+
+def alone(snapshot: Snapshot, position: int) -> Snapshot:
+    """The market with one of its requests, and without groups: a request counts against its budgets with all
+    that it may be asked to pay, so a budget may be too small for a higher limit."""
+    asked = snapshot.requests[position % len(snapshot.requests)]
+    return ungrouped(replace(snapshot, requests=(asked,)))
+
+
+def with_limits_raised(snapshot: Snapshot, by: int) -> Snapshot:
+    """The same, with every limit ``by`` micro-units higher."""
+    return replace(snapshot, requests=tuple(_raised(each, by) for each in snapshot.requests))
+
+
+def _raised(asked: Request, by: int) -> Request:
+    higher = tuple(replace(each, limit=each.limit + by) for each in asked.alternatives)
+    return replace(asked, alternatives=higher)
+
+
+@given(everything(snapshots()) | snapshots(), st.integers(0, 7), st.integers(0, 30))
+@markets(60)
+def test_a_raised_limit_never_loses_the_match(snapshot: Snapshot, position: int, by: int) -> None:
+    before = alone(snapshot, position)
+    if clear(before).placements:
+        assert clear(with_limits_raised(before, by)).placements
+
+
+@given(tiny(requests=1) | snapshots(gangs_only=True, all_or_nothing=True, requests=1), st.integers(0, 7))
+@markets(60)
+def test_a_gang_gets_the_best_there_is(snapshot: Snapshot, position: int) -> None:
+    """One gang, all or nothing, on one offer: the engine tries every one of them."""
+    asked = snapshot.requests[position % len(snapshot.requests)]
+    gang = tuple(replace(each, gangs=1, divisible=False, interruptible=False) for each in asked.alternatives)
+    market = alone(replace(snapshot, requests=(replace(asked, least=MICRO, alternatives=gang),)), 0)
+    assert clear(market).objective == best_priced(market) // MICRO
