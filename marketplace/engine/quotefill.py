@@ -54,33 +54,40 @@ class Cost:
 class Shape:
     """A way for cards to come together: ``need`` units at once over ``slots``, at least ``least``.
 
-    A unit is a whole gang, or a unit of the amount that ``want`` asks for.
+    A unit is one of the amount that ``want`` asks for; where there are several gangs, it is a gang. ``part``
+    is what each place has to do alone: a gang, or as much of one as will do; 0 where there are none.
     """
 
     want: Want
     slots: int
     need: int
     least: int
-    gang: bool
+    part: int = 0
 
     @property
     def worth(self) -> float:
         """What a unit is worth at the limit over all of the slots, in micro-units of the base currency."""
-        alternative = self.want.alternative
-        units = self.want.amount / alternative.gangs if self.gang else 1
-        return alternative.limit * units / self.want.scale * self.slots * self.want.base / MICRO
+        units = self.want.amount / self.want.alternative.gangs if self._in_gangs else 1
+        return self.want.alternative.limit * units / self.want.scale * self.slots * self.want.base / MICRO
+
+    @property
+    def _in_gangs(self) -> bool:
+        return self.want.alternative.gangs > 1
 
     def steps(self, book: QuoteBook, rows: Ints) -> tuple[Ints, Ints]:
         """The cards of the smallest step in which each offer can be used, and the units that it does."""
-        if self.gang:
-            part = -(-self.want.amount // self.want.alternative.gangs)
-            return windows.needs(book.facts, self.want, rows, part), np.ones(rows.size, dtype=np.int64)
-        lots = book.facts.lot[rows]
-        return lots, lots * book.facts.yields(self.want)[rows]
+        rates = book.facts.yields(self.want)[rows]
+        if not self.part:
+            lots = book.facts.lot[rows]
+            return lots, lots * rates
+        cards = windows.needs(book.facts, self.want, rows, self.part)
+        if self._in_gangs:
+            return cards, np.ones(rows.size, dtype=np.int64)
+        return cards, np.minimum(cards * rates, self.want.amount)
 
     def filled(self, units: int) -> int:
         """What so many units at once fill, as ``Want`` counts it."""
-        if self.gang:
+        if self._in_gangs:
             return self.want.amount * min(units, self.need) // self.need
         return self.want.filled(units, self.slots)
 
@@ -90,17 +97,18 @@ def shapes(want: Want, least: int) -> Iterator[Shape]:
 
     Of one gang that need not be whole, the smallest part is a way of its own.
     """
-    alternative = want.alternative
+    alternative, amount = want.alternative, want.amount
     if alternative.divisible:
         for slots in _lengths(alternative.duration, alternative.deadline - alternative.earliest):
-            yield Shape(want, slots, -(-want.whole // slots), -(-want.least_whole // slots), gang=False)
+            yield Shape(want, slots, -(-want.whole // slots), -(-want.least_whole // slots))
     elif not alternative.gang:
-        yield Shape(want, alternative.duration, want.amount, want.least, gang=False)
+        yield Shape(want, alternative.duration, amount, want.least)
+    elif alternative.gangs > 1:
+        gangs = alternative.gangs
+        yield Shape(want, alternative.duration, gangs, -(-gangs * least // MICRO), part=want.smallest_use)
     else:
-        fewest = -(-alternative.gangs * least // MICRO)
-        yield Shape(want, alternative.duration, alternative.gangs, fewest, gang=True)
-        if alternative.gangs == 1 and want.least < want.amount:
-            yield Shape(want.with_amount(want.least), alternative.duration, 1, 1, gang=True)
+        for part in dict.fromkeys((amount, want.least)):
+            yield Shape(want, alternative.duration, part, part, part=part)
 
 
 def _lengths(duration: int, window: int) -> list[int]:
@@ -122,7 +130,7 @@ class Search:
         alternative = shape.want.alternative
         self._first, self._end = alternative.earliest, alternative.deadline
         self._steps, self._units = shape.steps(book, rows)
-        self._useful = self._steps / np.minimum(self._units, shape.need)
+        self._useful = self._units if shape.part else np.minimum(self._units, shape.need)
         self.cheapest = np.full(rows.size, NEVER)
         enough = (book.peak[rows] >= self._steps) & (book.facts.minimum[rows] <= shape.slots)
         usable = np.flatnonzero(enough)
@@ -141,7 +149,7 @@ class Search:
         return np.asarray(before[:, self.shape.slots :] - before[:, : -self.shape.slots])
 
     def _unit_costs(self, some: Ints, steps_free: Ints) -> Floats:
-        costs = self._card_costs(some) * self._useful[some, None]
+        costs = self._card_costs(some) * (self._steps[some] / self._useful[some])[:, None]
         return np.where(steps_free > 0, costs, NEVER)
 
     def cost(self, allowed: Mask) -> Cost | None:
@@ -185,7 +193,7 @@ class Search:
         mix = _compose(order.tolist(), steps_free, units, need)
         yield [(int(self._rows[some[index]]), number * int(steps[index])) for index, number in mix]
         alone = -(-need // units)
-        costs = np.where(steps_free >= alone, unit_costs * np.minimum(units, need) * alone, NEVER)
+        costs = np.where(steps_free >= alone, unit_costs * self._useful[some] * alone, NEVER)
         index = int(costs.argmin())
         if costs[index] < NEVER:
             yield [(int(self._rows[some[index]]), int(alone[index] * steps[index]))]
@@ -235,7 +243,7 @@ def _best_starts(unit_costs: Floats, units_free: Ints, shape: Shape) -> Ints:
     total = (used * np.where(used > 0, costs, 0)).sum(axis=0)
     filled = used.sum(axis=0)
     ranked = np.lexsort((total, -filled))
-    return ranked[filled[ranked] >= shape.least][:STARTS_TRIED]
+    return np.asarray(ranked[filled[ranked] >= shape.least][:STARTS_TRIED], dtype=np.int64)
 
 
 def _compose(order: list[int], steps_free: Ints, units: Ints, need: int) -> list[Take]:

@@ -118,8 +118,9 @@ def test_nothing_is_cheaper_than_what_is_quoted_for_a_gang(
 def test_offers_are_counted_as_a_run_counts_them(snapshot: Snapshot) -> None:
     """At the asks; the limit is a matter of prices, and work is quoted at a few lengths only."""
     asked = snapshot.requests[0]
-    explained = clear(replace(snapshot, requests=(asked,), budgets=(), choices=())).explanations[0]
-    quotes = quote(QuoteBook(snapshot, ()), asked)
+    plain = ungrouped(replace(snapshot, requests=(asked,)))
+    explained = clear(plain).explanations[0]
+    quotes = quote(QuoteBook(plain, ()), asked)
     for wanted, funnel, quoted in zip(asked.alternatives, explained.funnels, quotes, strict=True):
         if not wanted.divisible:
             counted, expected = dict(quoted.funnel.removed), dict(funnel.removed)
