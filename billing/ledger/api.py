@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.ledger.models import Account, Journal, Posting
-from billing.ledger.selectors import accounts_for, journals_for
+from billing.ledger.models import Account, Difference, Journal, Posting
+from billing.ledger.selectors import accounts_for, differences_for, journals_for, postings_for
 from billing.money import from_minor
 from billing.query import Filters
 from marketplace.api.views import DomainListView
@@ -27,7 +28,7 @@ class PostingSerializer(serializers.ModelSerializer[Posting]):
 
     class Meta:
         model = Posting
-        fields = ("account", "kind", "organisation", "currency", "amount")
+        fields = ("account", "kind", "organisation", "currency", "item", "amount")
 
     def get_amount(self, posting: Posting) -> str:
         return str(from_minor(posting.amount, posting.account.currency))
@@ -40,7 +41,7 @@ class JournalSerializer(serializers.ModelSerializer[Journal]):
 
     class Meta:
         model = Journal
-        fields = ("id", "key", "description", "booked_at", "corrects", "postings")
+        fields = ("id", "key", "description", "effective_at", "booked_at", "corrects", "postings")
 
 
 class JournalList(DomainListView[Journal]):
@@ -76,3 +77,49 @@ class AccountList(DomainListView[Account]):
 
     def get_queryset(self) -> QuerySet[Account]:
         return accounts_for(self.viewer)
+
+
+class MovementSerializer(serializers.ModelSerializer[Posting]):
+    """``amount`` is in the account's currency; debits are positive."""
+
+    journal = serializers.CharField(source="journal.key")
+    description = serializers.CharField(source="journal.description")
+    effective_at = serializers.DateTimeField(source="journal.effective_at")
+    booked_at = serializers.DateTimeField(source="journal.booked_at")
+    amount = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Posting
+        fields = ("id", "journal", "description", "effective_at", "booked_at", "item", "amount")
+
+    def get_amount(self, posting: Posting) -> str:
+        return str(from_minor(posting.amount, posting.account.currency))
+
+
+class AccountMovements(DomainListView[Posting]):
+    """Every movement on one account, newest first; they add up to its balance."""
+
+    serializer_class = MovementSerializer
+
+    def get_queryset(self) -> QuerySet[Posting]:
+        if getattr(self, "swagger_fake_view", False):
+            return Posting.objects.none()
+        account = get_object_or_404(accounts_for(self.viewer), pk=self.kwargs["pk"])
+        return postings_for(self.viewer).filter(account=account)
+
+
+class DifferenceSerializer(serializers.ModelSerializer[Difference]):
+    since = serializers.DateTimeField(source="first_seen.started_at")
+
+    class Meta:
+        model = Difference
+        fields = ("id", "rule", "subject", "expected", "found", "since")
+
+
+class DifferenceList(DomainListView[Difference]):
+    """Figures that should agree and do not. Operators and auditors see them; for others there are none."""
+
+    serializer_class = DifferenceSerializer
+
+    def get_queryset(self) -> QuerySet[Difference]:
+        return differences_for(self.viewer)

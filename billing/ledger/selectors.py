@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, OrderBy, Prefetch, Q, QuerySet, Sum, Window
@@ -10,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.actors import Capability, Viewer
 from accounts.models import Organisation
-from billing.ledger.models import Account, Journal, Posting
+from billing.ledger.models import Account, Difference, Journal, LedgerCheck, Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,47 @@ class TrialBalance:
         return not any(self.totals.values())
 
 
-def balance(account: Account) -> int:
-    """What an account holds, in minor units; debits are positive."""
-    total: int = account.postings.aggregate(total=Coalesce(Sum("amount"), 0))["total"]
+def balance(account: Account, *, at: datetime | None = None) -> int:
+    """What an account holds, in minor units; debits are positive. ``at``: what was effective by then."""
+    rows = account.postings.all() if at is None else account.postings.filter(journal__effective_at__lte=at)
+    total: int = rows.aggregate(total=Coalesce(Sum("amount"), 0))["total"]
     return total
 
 
-def trial_balance() -> TrialBalance:
+def open_amounts(kind: Account.Kind, items: Collection[str]) -> dict[str, int]:
+    """What is open on documents, by number, in minor units: the sum of their legs on accounts of the kind.
+
+    Positive on a receivable is owed by the buyer, negative on a payable is owed to the owner. A number that
+    nothing was booked under is absent.
+    """
+    rows = (
+        Posting.objects.filter(account__kind=kind, item__in=items)
+        .order_by("item")
+        .values_list("item")
+        .annotate(total=Sum("amount"))
+    )
+    return dict(rows)
+
+
+def trial_balance(*, at: datetime | None = None) -> TrialBalance:
     """Every account with its balance, and the sum of all of them in each currency."""
-    accounts = list(_with_balance(Account.objects.all()))
+    accounts = list(_with_balance(Account.objects.all(), at=at))
     totals: dict[str, int] = {}
     for account in accounts:
         totals[account.currency] = totals.get(account.currency, 0) + account.balance  # type: ignore[attr-defined]
     return TrialBalance(accounts, totals)
+
+
+def checks_for(viewer: Viewer) -> QuerySet[LedgerCheck]:
+    """Newest first, for operators and auditors."""
+    rows = LedgerCheck.objects.order_by("-pk")
+    return rows if viewer.sees_everything else rows.none()
+
+
+def differences_for(viewer: Viewer) -> QuerySet[Difference]:
+    """What checks found and no later one found equal, for operators and auditors."""
+    rows = Difference.objects.filter(resolved_by=None).select_related("first_seen").order_by("pk")
+    return rows if viewer.sees_everything else rows.none()
 
 
 def accounts_for(viewer: Viewer) -> QuerySet[Account]:
@@ -85,9 +115,10 @@ def _mine(viewer: Viewer, path: str) -> Q:
     return Q(**conditions)
 
 
-def _with_balance(accounts: QuerySet[Account]) -> QuerySet[Account]:
+def _with_balance(accounts: QuerySet[Account], *, at: datetime | None = None) -> QuerySet[Account]:
+    counted = Q() if at is None else Q(postings__journal__effective_at__lte=at)
     return (
         accounts.select_related("organisation")
-        .annotate(balance=Coalesce(Sum("postings__amount"), 0))
+        .annotate(balance=Coalesce(Sum("postings__amount", filter=counted), 0))
         .order_by("currency", "kind", "organisation")
     )

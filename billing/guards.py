@@ -1,0 +1,77 @@
+"""Triggers that nobody talks out of it.
+
+A trigger of pgtrigger asks the setting ``pgtrigger.ignore`` first, which any role may set, and looks up
+tables along the caller's ``search_path``, in which a temporary table comes first. Both are fine for rules
+that protect us from ourselves. What guards money must hold against raw SQL with the application's rights:
+these triggers ask no setting, and their functions bring their own ``search_path``. Who owns the tables can
+still drop them, so production runs as a role that owns none (``docs/ledger.md``).
+"""
+
+from __future__ import annotations
+
+import pgtrigger
+from django.db import models
+from pgtrigger import compiler
+
+
+class GuardSql(compiler.UpsertTriggerSql):
+    """What pgtrigger installs, without the way around it."""
+
+    def get_template(self) -> str:
+        return """
+            CREATE OR REPLACE FUNCTION {pgid}()
+            RETURNS TRIGGER AS $$
+                {declare}
+                BEGIN
+                    {func}
+                END;
+            $$ LANGUAGE plpgsql SET search_path = public, pg_temp;
+
+            DROP TRIGGER IF EXISTS {pgid} ON {table};
+            CREATE {constraint} TRIGGER {pgid}
+                {when} {operation} ON {table}
+                {timing}
+                {referencing}
+                FOR EACH {level} {condition}
+                EXECUTE PROCEDURE {execute};
+
+            COMMENT ON TRIGGER {pgid} ON {table} IS '{hash}';
+        """
+
+
+class Guard(pgtrigger.Trigger):
+    """A trigger without exceptions."""
+
+    def compile(self, model: type[models.Model]) -> compiler.Trigger:  # type: ignore[override]
+        compiled = super().compile(model)  # type: ignore[arg-type]  # annotated as an instance
+        return compiler.Trigger(name=self.name, sql=GuardSql(**compiled.sql.kwargs))
+
+
+def refusing(name: str, operation: pgtrigger.core.Operation, problem: str) -> Guard:
+    """Refuses every statement of the kind that touches a row."""
+    return Guard(
+        name=name,
+        when=pgtrigger.Before,
+        operation=operation,
+        func=f"""
+            RAISE EXCEPTION 'Cannot update or delete %: {problem}', TG_TABLE_NAME
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';
+        """,
+    )
+
+
+NEVER_CHANGED = refusing(
+    "never_changed", pgtrigger.Update | pgtrigger.Delete, "its rows are kept as they are"
+)
+NEVER_DELETED = refusing("never_deleted", pgtrigger.Delete, "its rows are kept for ever")
+# Triggers on rows do not see a TRUNCATE; this one does.
+NEVER_EMPTIED = Guard(
+    name="never_truncated",
+    level=pgtrigger.Statement,
+    when=pgtrigger.Before,
+    operation=pgtrigger.Truncate,
+    func="""
+        RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';
+    """,
+)
