@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts.actors import Capability, Viewer
-from billing.metering.models import Reading, ReadingConflict
+from billing.metering.models import Meter, MeteredHour, Reading, ReadingConflict
 
 
 def _parties(viewer: Viewer, path: str) -> Q:
@@ -23,23 +23,35 @@ def readings_for(viewer: Viewer) -> QuerySet[Reading]:
     return (
         Reading.objects.filter(_parties(viewer, "delivery__agreement"))
         .select_related("delivery__agreement")
-        .defer("body")
+        .order_by("-pk")
+    )
+
+
+def hours_for(viewer: Viewer) -> QuerySet[MeteredHour]:
+    """What readings add up to, newest hours first, with their delivery."""
+    return (
+        MeteredHour.objects.filter(_parties(viewer, "delivery__agreement"))
+        .select_related("delivery__agreement")
         .order_by("-pk")
     )
 
 
 def usage_by_slot(readings: QuerySet[Reading]) -> QuerySet[Reading, Any]:
-    """What readings add up to, by delivery, slot and meter: quantity, readings, last reading's id."""
+    """What readings add up to, by delivery, slot and meter: quantity, readings, last reading's id.
+
+    Means do not add up and are left out.
+    """
     return (
-        readings.order_by("delivery", "slot", "meter")
+        readings.exclude(meter=Meter.UTILISATION)
+        .order_by("delivery", "slot", "meter")
         .values("delivery", "slot", "meter")
-        .annotate(total=Sum("quantity"), readings=Count("pk"), last_reading=Max("pk"))
+        .annotate(total=Sum("quantity"), readings=Sum("sign"), last_reading=Max("pk"))
     )
 
 
 def conflicts_for(viewer: Viewer) -> QuerySet[ReadingConflict]:
     """Newest first: everybody's for auditors and operators, an owner's own for the owner."""
-    rows = ReadingConflict.objects.select_related("reading__delivery__agreement", "token").order_by("-pk")
+    rows = ReadingConflict.objects.select_related("event", "delivery__agreement", "token").order_by("-pk")
     if viewer.sees_everything:
         return rows
-    return rows.filter(reading__delivery__agreement__owner__in=viewer.organisations_with(Capability.READ))
+    return rows.filter(delivery__agreement__owner__in=viewer.organisations_with(Capability.READ))

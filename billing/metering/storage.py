@@ -1,26 +1,109 @@
-"""Whole batches in single statements: what the ORM has no words for."""
+"""Whole batches in single statements: what the ORM has no words for.
+
+The rows of a batch are in the stage. One INSERT takes them from there into the tables that last, and
+finds out which of their ids are new.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
 from django.db import connection
 
-from billing.metering.events import ReadEvent
-from billing.metering.models import ChangedSlot, Meter
-from marketplace.clock import floor_hour
+from billing.metering.corrections import Node
+from billing.metering.events import time_in
+from billing.metering.hours import SUMS
+from billing.metering.models import Meter
+from billing.metering.partitions import MONTHS, Months, months_in
+from billing.metering.rules import BEGINNING, MeteredDelivery
+from billing.metering.staging import STAGE
 
-EventKey = tuple[str, str]
 SlotKey = tuple[int, datetime]
+
+METERING_LOCK = 0x3E7E
+
+READING = """
+    id, delivery_id, token_id, slot, starts_at, ends_at, quantity, received_at, stored_at, sign, meter,
+    source, event_id, body
+"""
+DELIVERIES = """
+    SELECT delivery.id, delivery.site_id, delivery.state, agreement.cards,
+           (extract(epoch FROM active_from - %s) * 1000000)::bigint,
+           (extract(epoch FROM coalesce(active_until, delivery.ends_at) - %s) * 1000000)::bigint
+    FROM delivery_delivery delivery
+    JOIN supply_site site ON site.id = delivery.site_id
+    JOIN agreements_agreement agreement ON agreement.id = delivery.agreement_id
+    WHERE delivery.id = ANY(%s) AND site.owner_id = ANY(%s)
+    ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
+"""
+# What follows from readings that are being stored, whichever they are.
+CONSEQUENCES = f"""
+    changed AS (
+        INSERT INTO metering_changedslot (delivery_id, slot)
+        SELECT DISTINCT delivery_id, slot FROM stored WHERE meter = '{Meter.ALLOCATED.value}'
+    ), hours AS (
+        INSERT INTO metering_meteredhour AS kept (delivery_id, slot, meter, quantity, weight, readings)
+        SELECT delivery_id, slot, meter, {SUMS} FROM stored
+        GROUP BY delivery_id, slot, meter ORDER BY delivery_id, slot, meter
+        ON CONFLICT (delivery_id, slot, meter) DO UPDATE SET
+            quantity = kept.quantity + excluded.quantity,
+            weight = kept.weight + excluded.weight,
+            readings = kept.readings + excluded.readings
+    )
+"""  # noqa: S608 constants of this module
+# Keys go in sorted, so that two batches with common events wait for each other in turn.
+INSERT = f"""
+    WITH fresh AS (
+        INSERT INTO metering_eventkey (key, digest, reading, slot)
+        SELECT key, digest, id, slot FROM metering_stage WHERE fits ORDER BY key
+        ON CONFLICT (key) DO NOTHING RETURNING key, reading
+    ), stored AS (
+        INSERT INTO metering_reading ({READING})
+        SELECT id, delivery_id, %s, slot, starts_at, ends_at, quantity, %s, statement_timestamp(), 1, meter,
+               source, event_id, body
+        FROM metering_stage JOIN fresh ON fresh.reading = metering_stage.id ORDER BY id
+        RETURNING delivery_id, slot, meter, starts_at, ends_at, quantity, sign
+    ), {CONSEQUENCES}
+    SELECT count(*), count(*) FILTER (WHERE key IN (SELECT corrects FROM metering_readingcorrection))
+    FROM fresh
+"""  # noqa: S608 constants of this module
+CANCEL = f"""
+    WITH cancelled AS (
+        INSERT INTO metering_readingcancellation (event_id) SELECT unnest(%s::uuid[]) RETURNING event_id
+    ), stored AS (
+        INSERT INTO metering_reading ({READING})
+        SELECT nextval('metering_reading_id_seq'), delivery_id, %s, reading.slot, starts_at, ends_at,
+               -quantity, %s, statement_timestamp(), -1, meter, source, reading.event_id, body
+        FROM cancelled
+        JOIN metering_eventkey known ON known.key = cancelled.event_id
+        JOIN metering_reading reading ON reading.id = known.reading AND reading.slot = known.slot
+        ORDER BY reading.id
+        RETURNING delivery_id, slot, meter, starts_at, ends_at, quantity, sign
+    ), {CONSEQUENCES}
+    SELECT count(*) FROM stored
+"""  # noqa: S608 constants of this module
 
 
 @dataclass(frozen=True, slots=True)
-class StoredReading:
-    pk: int
-    digest: str
+class Inserted:
+    """How many events were new, and how many of these are named by corrections that came before."""
+
+    count: int
+    corrected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was stored before under an event's key. ``body`` is given where it is another one.
+
+    An empty body is one whose month was detached.
+    """
+
+    key: bytes
+    is_same: bool
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,75 +114,132 @@ class Usage:
     last_reading: int
 
 
-def readings_by_key(keys: Collection[EventKey]) -> dict[EventKey, StoredReading]:
-    """Those of the named readings that are stored."""
-    if not keys:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT source, event_id, id, body_digest FROM metering_reading
-            JOIN unnest(%s::text[], %s::text[]) AS wanted (source, event_id) USING (source, event_id)
-            """,
-            [[source for source, _ in keys], [event_id for _, event_id in keys]],
-        )
-        return {(source, event_id): StoredReading(*rest) for source, event_id, *rest in cursor.fetchall()}
+def begin(
+    organisation_id: int, *, alone: bool, deliveries: Collection[int], owners: Collection[int]
+) -> tuple[Months, dict[int, MeteredDelivery]]:
+    """Open the stage and lock the deliveries, those of the owners' sites, in the order of their ids.
 
-
-def insert_readings(events: Sequence[ReadEvent], *, token_id: int, now: datetime) -> set[EventKey]:
-    """Store the events; returns the keys of those that no other transaction had stored before.
-
-    They go in sorted by key, so that two batches with common events wait for each other in turn.
+    Returns the months that have partitions, which do not change before the transaction ends, and the
+    deliveries. What corrects others is stored ``alone`` in its organisation: an event and its correction
+    may name different deliveries, so their locks alone would not keep the two apart.
     """
-    if not events:
-        return set()
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {lock}({METERING_LOCK}, %s);
+            LOCK TABLE ONLY metering_reading IN ROW EXCLUSIVE MODE;
+            {STAGE};
+            DELETE FROM metering_stage;
+            {MONTHS};
+            {DELIVERIES}
+            """,  # noqa: S608 constants of this module
+            [organisation_id % 2**31, BEGINNING, BEGINNING, list(deliveries), list(owners)],
+        )
+        for _ in range(4):
+            cursor.nextset()
+        months = months_in(cursor.fetchall())
+        cursor.nextset()
+        return months, {row[0]: MeteredDelivery(*row) for row in cursor.fetchall()}
+
+
+def insert(*, token_id: int, now: datetime) -> Inserted:
+    """Store the staged rows that fit, unless their keys are known."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, [token_id, now])
+        return Inserted(*cursor.fetchone())
+
+
+def known_before() -> dict[int, Known]:
+    """The staged rows, by position, whose key another reading has, of this batch or an earlier one."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO metering_reading (source, event_id, delivery_id, meter, slot, starts_at, ends_at,
-                                          quantity, body, body_digest, token_id, received_at)
-            SELECT source, event_id, delivery_id, meter, slot, starts_at, ends_at,
-                   quantity, body, body_digest, %s, %s
-            FROM jsonb_to_recordset(%s) AS event (
-                source text, event_id text, delivery_id bigint, meter text, slot timestamptz,
-                starts_at timestamptz, ends_at timestamptz, quantity bigint, body jsonb, body_digest text)
-            ON CONFLICT (source, event_id) DO NOTHING RETURNING source, event_id
-            """,
-            [token_id, now, _rows(sorted(events, key=lambda event: event.key))],
+            SELECT staged.position, uuid_send(known.key), known.digest = staged.digest,
+                   convert_to(coalesce(reading.body, ''), 'UTF8')
+            FROM metering_stage staged JOIN metering_eventkey known USING (key)
+            LEFT JOIN metering_reading reading ON known.digest <> staged.digest
+                AND reading.id = known.reading AND reading.slot = known.slot
+            WHERE known.reading <> staged.id
+            """
         )
-        return {(source, event_id) for source, event_id in cursor.fetchall()}
+        return {position: Known(bytes(key), is_same, bytes(body)) for position, key, is_same, body in cursor}
 
 
-def _rows(events: Iterable[ReadEvent]) -> str:
-    """The rows as one JSON parameter: an array a column costs several times as much to quote."""
-    rows = [
-        {
-            "source": one.event.source,
-            "event_id": one.event.id,
-            "delivery_id": one.event.delivery_id,
-            "meter": one.event.data.meter.value,
-            "slot": floor_hour(one.event.data.starts_at),
-            "starts_at": one.event.data.starts_at,
-            "ends_at": one.event.data.ends_at,
-            "quantity": one.event.data.quantity,
-            "body": msgspec.Raw(one.body.encode()),
-            "body_digest": one.digest,
-        }
-        for one in events
-    ]
-    return msgspec.json.encode(rows).decode()
+def corrected_in_stage() -> list[bytes]:
+    """The keys of the staged rows that corrections name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT uuid_send(key) FROM metering_stage
+            WHERE fits AND key IN (SELECT corrects FROM metering_readingcorrection)
+            """
+        )
+        return [bytes(key) for (key,) in cursor.fetchall()]
 
 
-def mark_changed(events: Iterable[ReadEvent]) -> None:
-    """Leave word for rating: these slots have readings that it has not counted."""
-    slots = {
-        (one.event.delivery_id, floor_hour(one.event.data.starts_at))
-        for one in events
-        if one.event.data.meter is Meter.ALLOCATED
-    }
-    ChangedSlot.objects.bulk_create(
-        [ChangedSlot(delivery_id=delivery, slot=slot) for delivery, slot in sorted(slots)]
-    )
+def cancel(keys: Collection[bytes], *, token_id: int, now: datetime) -> None:
+    """Take back the readings of these events, each once."""
+    with connection.cursor() as cursor:
+        cursor.execute(CANCEL, [[key.hex() for key in sorted(keys)], token_id, now])
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A stored event of a family of corrections.
+
+    ``node`` is None where its month was detached and nothing but its key is left here.
+    """
+
+    key: bytes
+    node: Node | None
+    is_cancelled: bool
+    is_here: bool
+
+
+def relatives(keys: Collection[bytes]) -> list[Relative]:
+    """The stored events among these, and all that they correct or are corrected by, however remotely."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH RECURSIVE family (key) AS (
+                SELECT unnest(%s::uuid[])
+                UNION
+                SELECT relative.key FROM family CROSS JOIN LATERAL (
+                    SELECT corrects AS key FROM metering_readingcorrection WHERE event_id = family.key
+                    UNION ALL
+                    SELECT event_id FROM metering_readingcorrection WHERE corrects = family.key
+                ) AS relative
+            )
+            SELECT uuid_send(key), uuid_send(correction.corrects),
+                   coalesce(correction.delivery_id, reading.delivery_id),
+                   coalesce(correction.meter, reading.meter), correction.occurred_at, reading.body,
+                   cancellation.event_id IS NOT NULL
+            FROM family JOIN metering_eventkey known USING (key)
+            LEFT JOIN metering_readingcorrection correction ON correction.event_id = key
+            LEFT JOIN metering_readingcancellation cancellation ON cancellation.event_id = key
+            LEFT JOIN metering_reading reading ON reading.id = known.reading AND reading.slot = known.slot
+            """,
+            [[key.hex() for key in keys]],
+        )
+        return [_relative(*row) for row in cursor.fetchall()]
+
+
+def _relative(
+    key: bytes,
+    corrects: bytes | None,
+    delivery: int | None,
+    meter: str | None,
+    time: datetime | None,
+    body: str | None,
+    is_cancelled: bool,
+) -> Relative:
+    if time is None and body is not None:
+        time = time_in(body)
+    node = None
+    if delivery is not None and meter is not None and time is not None:
+        node = Node(bytes(key), None if corrects is None else bytes(corrects), delivery, meter, time)
+    return Relative(bytes(key), node, is_cancelled, is_here=body is not None)
 
 
 def allocated_usage(slots: Collection[SlotKey]) -> dict[SlotKey, Usage]:

@@ -63,7 +63,6 @@ def readings_of(charge: Charge) -> QuerySet[Reading]:
             pk__lte=charge.last_reading,
         )
         .select_related("delivery")
-        .defer("body")
         .order_by("starts_at", "pk")
     )
 

@@ -17,11 +17,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import Sum
 from django.utils.translation import get_language
 
 from accounts.actors import Capability, Viewer
 from billing.invoicing.models import Document, Line
-from billing.metering.models import Meter, Reading
+from billing.metering.models import Meter, MeteredHour
 from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
@@ -51,11 +52,11 @@ WITH installed AS (
     GROUP BY fleet.site_id
 ), metered AS (
     SELECT delivery.site_id,
-        sum(reading.quantity) FILTER (WHERE reading.meter = %(allocated)s) AS allocated,
-        sum(reading.quantity) FILTER (WHERE reading.meter = %(active)s) AS active
-    FROM metering_reading reading JOIN delivery_delivery delivery ON delivery.id = reading.delivery_id
-    WHERE reading.slot >= %(start)s AND reading.slot < %(end)s
-        AND reading.meter IN (%(allocated)s, %(active)s)
+        sum(hour.quantity) FILTER (WHERE hour.meter = %(allocated)s) AS allocated,
+        sum(hour.quantity) FILTER (WHERE hour.meter = %(active)s) AS active
+    FROM metering_meteredhour hour JOIN delivery_delivery delivery ON delivery.id = hour.delivery_id
+    WHERE hour.slot >= %(start)s AND hour.slot < %(end)s
+        AND hour.meter IN (%(allocated)s, %(active)s)
     GROUP BY delivery.site_id
 )
 SELECT site.id, site.name_en, site.name_zh, zone.name_en, zone.name_zh, region.country,
@@ -163,7 +164,7 @@ def activity() -> Activity:
         runs_committed=MarketRun.objects.filter(state=MarketRun.State.COMMITTED).count(),
         agreements=Agreement.objects.count(),
         deliveries_active=Delivery.objects.filter(state=DeliveryState.ACTIVE).count(),
-        readings=Reading.objects.count(),
+        readings=MeteredHour.objects.aggregate(events=Sum("readings"))["events"] or 0,
         charges=Charge.objects.count(),
         invoice_lines=Line.objects.filter(document__kind=Document.Kind.INVOICE).count(),
     )

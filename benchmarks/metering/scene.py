@@ -1,0 +1,87 @@
+"""A database of its own, with one owner, one site and its deliveries, active for a month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.authentication import SHOWN, digest_of, new_secret
+from accounts.models import ApiToken, Organisation
+from benchmarks.metering.stream import CARDS, DELIVERIES, START
+from marketplace.agreements.models import Agreement
+from marketplace.delivery.models import Delivery
+from marketplace.supply.models import Site
+
+END = START + timedelta(days=31)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    site: int
+    deliveries: list[int]
+    token: int
+    secret: str
+
+
+def make() -> Scene:
+    """Migrate and fill the database.
+
+    Metering asks for the token, the site's owner, the delivery and the agreement's cards. What these
+    refer to in turn is left out, so the keys to it are not checked here.
+    """
+    call_command("migrate", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        owner = Organisation.objects.create(kind="owner", name_en="Owner", name_zh="Owner", jurisdiction="CN")
+        secret = new_secret()
+        token = ApiToken.objects.create(
+            organisation=owner,
+            name="agent",
+            digest=digest_of(secret),
+            prefix=secret[:SHOWN],
+            scopes=["agent"],
+        )
+        site = Site.objects.create(
+            owner=owner,
+            region_id=1,
+            name_en="Site",
+            name_zh="Site",
+            pue=1,
+            renewable_share=0,
+            bandwidth_mbps=1,
+        )
+        deliveries = [_delivery(number, owner, site) for number in range(1, DELIVERIES + 1)]
+        cursor.execute("SET session_replication_role = origin")
+    return Scene(site.pk, deliveries, token.pk, secret)
+
+
+def _delivery(number: int, owner: Organisation, site: Site) -> int:
+    agreement = Agreement.objects.create(
+        allocation_id=number,
+        buyer_id=owner.pk + 1,
+        owner=owner,
+        profile_version_id=1,
+        currency="CNY",
+        cards=CARDS,
+        starts_at=START,
+        ends_at=END,
+        card_hours=CARDS * 744,
+        value=1,
+        commission_rate=Decimal("0.03"),
+        terms={},
+        terms_digest="0" * 64,
+        concluded_at=START,
+    )
+    return Delivery.objects.create(
+        agreement=agreement,
+        site=site,
+        state="active",
+        starts_at=START,
+        ends_at=END,
+        active_from=START,
+        acceptance={"passed": True},
+    ).pk
