@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from marketplace.clearing import quote_book
 from tests.cast import Cast
+from tests.clearing.market import make_reference
+from tests.conftest import NOW
 from tests.factories import HOUR, START
 from tests.permissions.objects import a_request, catalogue, listed
 from tests.permissions.table import READERS, Row, api_change, api_list, api_object
@@ -30,7 +33,22 @@ def a_new_request(cast: Cast) -> dict[str, object]:
     }
 
 
+def the_quotes(cast: Cast) -> dict[str, object]:
+    """A market that has been read, so that it can be quoted."""
+    catalogue(cast)
+    make_reference()
+    quote_book.prepare(now=NOW)
+    return {}
+
+
+def wanted(cast: Cast) -> dict[str, object]:
+    whole = a_new_request(cast)
+    return {name: whole[name] for name in ("currency", "alternatives")}
+
+
 ROWS = [
+    # A quote says what the market asks, and that is for everybody who may trade or look on.
+    Row("api:quote-list", api_list(), method="POST", of="buyer", given=the_quotes, body=wanted),
     Row("api:request-list", api_list(), of="buyer", given=listed(a_request), shown_to=READERS),
     Row("api:request-list", CREATED, method="POST", of="buyer", given=catalogue, body=a_new_request),
     Row("api:request-detail", api_object(), of="buyer", given=a_request),

@@ -10,7 +10,7 @@ from tests.billing import builders
 from tests.cast import Cast
 from tests.factories import make_fleet, make_offer, make_request, make_site
 from tests.pages_market.scenes import make_rates
-from tests.pages_trade.scenes import billed, make_delivery
+from tests.pages_trade.scenes import billed, credited, make_delivery
 from tests.permissions.table import Row, only, page
 
 
@@ -55,6 +55,10 @@ def a_statement(cast: Cast) -> dict[str, object]:
     return {"number": billed(cast).statement.number}
 
 
+def a_credit_note(cast: Cast) -> dict[str, object]:
+    return {"number": credited(cast).number}
+
+
 def an_invoice_line(cast: Cast) -> dict[str, object]:
     invoice = billed(cast).invoice
     return {"number": invoice.number, "pk": Line.objects.get(document=invoice).pk}
@@ -86,6 +90,7 @@ CHANGE = only(302, "trader", "admin", counterparty=404)
 MONEY = only(200, "finance", "admin", "auditor", "operator", stranger=200, counterparty=200)
 ONE_SIDE = only(200, "finance", "admin", "auditor", "operator", counterparty=404)
 BOTH_SIDES = page(counterparty=200)
+EXCHANGE_ONLY = only(200, "auditor", "operator", refused=404)
 
 ROWS = [
     Row("supply:fleets", LIST),
@@ -124,9 +129,26 @@ ROWS = [
     Row("billing:invoices", MONEY, of="buyer"),
     Row("billing:invoice", ONE_SIDE, of="buyer", given=an_invoice),
     Row("billing:invoice_line", ONE_SIDE, of="buyer", given=an_invoice_line),
+    Row("billing:invoice_pdf", ONE_SIDE, of="buyer", given=an_invoice),
+    Row(
+        "billing:credit",
+        only(302, "operator", counterparty=404, viewer=404, trader=404),
+        method="POST",
+        of="buyer",
+        given=an_invoice,
+        body={"amount": "1.00", "borne_by": "owners", "reason": "slow"},
+    ),
+    Row("billing:credit_notes", MONEY, of="buyer"),
+    Row("billing:credit_note", ONE_SIDE, of="buyer", given=a_credit_note),
+    Row("billing:credit_note_pdf", ONE_SIDE, of="buyer", given=a_credit_note),
+    Row("billing:drafts", MONEY, of="buyer"),
+    Row("billing:focus", MONEY, of="buyer"),
+    Row("billing:parked", EXCHANGE_ONLY),
+    Row("billing:statement_pdf", ONE_SIDE, given=a_statement),
     Row("billing:statements", MONEY),
     Row("billing:statement", ONE_SIDE, given=a_statement),
     Row("billing:statement_line", ONE_SIDE, given=a_statement_line),
     Row("billing:ledger", MONEY, of="buyer"),
+    Row("billing:ledger_checks", EXCHANGE_ONLY),
     Row("billing:account_statement", ONE_SIDE, of="buyer", given=a_ledger),
 ]
