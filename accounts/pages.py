@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
@@ -44,3 +45,12 @@ def show_refusal(form: Form, refusal: DomainError) -> None:
         form.add_error(name if name in form.fields else None, text)
     if not fields:
         form.add_error(None, refusal.message)
+
+
+@contextmanager
+def refusals_on(form: Form) -> Iterator[None]:
+    """What a service refuses inside, the form shows; the view goes on behind it."""
+    try:
+        yield
+    except DomainError as refusal:
+        show_refusal(form, refusal)

@@ -12,7 +12,7 @@ from django.db.models import Max, Sum
 
 from accounts.actors import Viewer
 from billing.metering.models import Meter
-from billing.metering.selectors import readings_for
+from billing.metering.selectors import hours_for
 from billing.money import SECONDS_AN_HOUR
 from billing.rating.selectors import charges_for
 from marketplace.agreements.models import Agreement
@@ -104,9 +104,8 @@ def _use(agreement: Agreement, slot: datetime, metered: Metered, charged: Charge
 
 
 def _metered(agreement: Agreement, viewer: Viewer) -> Metered:
-    rows = readings_for(viewer).filter(delivery__agreement=agreement).order_by()
-    sums = rows.values_list("slot", "meter").annotate(total=Sum("quantity"))
-    return {(slot, meter): total for slot, meter, total in sums}
+    rows = hours_for(viewer).filter(delivery__agreement=agreement).order_by()
+    return {(slot, meter): total for slot, meter, total in rows.values_list("slot", "meter", "quantity")}
 
 
 def _charged(agreement: Agreement, viewer: Viewer) -> Charged:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from billing.invoicing.models import Document
+from billing.money import to_minor
 from billing.rating.models import Charge
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.web.fields import HourField
@@ -17,6 +22,38 @@ ANY_CURRENCY = [("", _("Any currency")), *CurrencyCode.choices]
 class OverageForm(forms.Form):
     quantity = forms.IntegerField(min_value=0, max_value=2**63 - 1)
     why = forms.CharField(max_length=500)
+
+
+class CreditNoteForm(forms.Form):
+    amount = forms.DecimalField(min_value=Decimal("0.01"), max_digits=18, decimal_places=2)
+    borne_by = forms.ChoiceField(choices=Document.BorneBy.choices)
+    reason = forms.CharField(max_length=300)
+
+    def credit_in(self, currency: str) -> dict[str, Any]:
+        """What ``issue_credit_note`` takes: the amount in minor units, who bears it, and why."""
+        given = self.cleaned_data
+        return given | {"amount": to_minor(given["amount"], currency)}
+
+
+class PdfForm(forms.Form):
+    language = forms.ChoiceField(choices=settings.LANGUAGES, required=False)
+
+    def language_or(self, default: str) -> str:
+        """The language that was chosen; one that does not exist is none."""
+        self.is_valid()
+        return str(self.cleaned_data.get("language") or default)
+
+
+class ExportFilter(forms.Form):
+    """Of which billing periods; a value that is no moment bounds nothing."""
+
+    since = HourField(required=False)
+    until = HourField(required=False)
+
+    def of(self, rows: QuerySet[Document]) -> QuerySet[Document]:
+        self.is_valid()
+        lookups = {"since": "period__starts_at__gte", "until": "period__ends_at__lte"}
+        return rows.filter(**{lookups[name]: value for name, value in self.cleaned_data.items() if value})
 
 
 class ChargeFilter(forms.Form):

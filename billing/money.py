@@ -6,7 +6,7 @@ a line of a document is made. Both work on integers, so that no decimal context 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from marketplace.catalogue.models import CurrencyCode
@@ -63,6 +63,40 @@ def to_minor(exact: Decimal, currency: str) -> int:
     return -magnitude if pico < 0 else magnitude
 
 
+def tax_on(minor: int, rate: Decimal) -> int:
+    """The tax on a sum of rounded lines, by the same rule: to whole minor units, half away from zero."""
+    micro = minor * _units(rate, RATE_PLACES)
+    one: int = 10**RATE_PLACES
+    magnitude = (2 * abs(micro) + one) // (2 * one)
+    return -magnitude if micro < 0 else magnitude
+
+
+def allocate(total: int, weights: Sequence[int]) -> list[int]:
+    """Whole parts of ``total`` in proportion to the weights, by largest remainder; they add up to it.
+
+    Each part is the exact share rounded down or up. What rounding down leaves over goes, one each, to the
+    largest remainders; of equal ones to the first. So no part exceeds its weight when the total does not
+    exceed their sum. ``total`` and weights are not negative; ``ValueError`` where there is nothing to share
+    by.
+    """
+    whole = sum(weights)
+    if total < 0 or any(weight < 0 for weight in weights) or (total and not whole):
+        raise ValueError(f"{total} cannot be shared by {list(weights)}")
+    if not whole:
+        return [0] * len(weights)
+    shares = [divmod(total * weight, whole) for weight in weights]
+    parts = [part for part, _ in shares]
+    by_remainder = sorted(range(len(weights)), key=lambda place: (-shares[place][1], place))
+    for place in by_remainder[: total - sum(parts)]:
+        parts[place] += 1
+    return parts
+
+
 def from_minor(minor: int, currency: str) -> Decimal:
     """Minor units as a decimal amount of the currency."""
     return _decimal(minor, MINOR_PLACES[currency])
+
+
+def exact_minor(amount: Decimal, currency: str) -> int:
+    """An amount that somebody states, in minor units; ``ValueError`` when it is finer than the currency."""
+    return _units(amount, MINOR_PLACES[currency])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.invoicing.models import Document, Line
+from accounts.models import Organisation
+from billing.invoicing.drafts import Draft
+from billing.invoicing.models import Document, Line, TaxRule
+from billing.invoicing.receivables import Standing, standing_of
 from billing.ledger.models import Account, Posting
 from billing.money import SECONDS_AN_HOUR, from_minor
 from billing.rating.models import Charge
@@ -38,12 +42,73 @@ def charge_line(charge: Charge) -> ChargeLine:
 
 @dataclass(frozen=True, slots=True)
 class DocumentLine:
+    """``standing`` and ``open`` are an invoice's; what is open on the others is the payments' business."""
+
     document: Document
+    net: Decimal
+    tax: Decimal
+    total: Decimal
+    standing: Standing | None
+    open: Decimal | None
+
+
+def document_line(document: Document, *, now: datetime) -> DocumentLine:
+    """The document must come from ``with_open_amounts``."""
+    currency = document.currency
+    standing = standing_of(document, now=now) if document.kind == Document.Kind.INVOICE else None
+    return DocumentLine(
+        document=document,
+        net=from_minor(document.net, currency),
+        tax=from_minor(document.tax, currency),
+        total=from_minor(document.total, currency),
+        standing=standing,
+        open=from_minor(standing.open, currency) if standing else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TaxLine:
+    rule: TaxRule
+    base: Decimal
+    amount: Decimal
+
+
+def tax_lines(document: Document) -> list[TaxLine]:
+    """The tax of a document under each rule."""
+    return [
+        TaxLine(tax.rule, from_minor(tax.base, document.currency), from_minor(tax.amount, document.currency))
+        for tax in document.taxes.select_related("rule").order_by("rule")
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A document as it would be made now."""
+
+    kind: str
+    organisation: Organisation
+    currency: str
+    lines: int
+    net: Decimal
+    tax: Decimal
     total: Decimal
 
 
-def document_line(document: Document) -> DocumentLine:
-    return DocumentLine(document, from_minor(document.total, document.currency))
+def draft_lines(made: Iterable[Draft]) -> list[DraftLine]:
+    drafts = list(made)
+    parties = Organisation.objects.in_bulk({draft.organisation for draft in drafts})
+    return [
+        DraftLine(
+            kind=draft.kind.value,
+            organisation=parties[draft.organisation],
+            currency=draft.currency,
+            lines=len(draft.lines),
+            net=from_minor(draft.net, draft.currency),
+            tax=from_minor(draft.tax, draft.currency),
+            total=from_minor(draft.total, draft.currency),
+        )
+        for draft in drafts
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Pages of money: usage, invoices, statements and the ledger. Every figure opens what it was made of."""
+"""Pages of money: usage and the ledger. Every figure opens what it was made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Page
 from django.db.models import Q, QuerySet
-from django.http import HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
@@ -18,28 +18,18 @@ from accounts.actors import Capability
 from accounts.models import Organisation
 from accounts.requests import PageRequest
 from accounts.selectors import organisations_for
+from billing.access import require_finance
 from billing.burndown import BurnDown, burn_down
-from billing.forms import ChargeFilter, DocumentFilter
-from billing.invoicing.models import Document, Line
-from billing.invoicing.selectors import (
-    charges_of,
-    document_for,
-    documents_for,
-    lines_of,
-    needs_finance,
-    open_charges_for,
-)
-from billing.invoicing.selectors import totals_of as totals_of_documents
-from billing.ledger.selectors import accounts_for, statement_of
-from billing.money import from_minor
+from billing.forms import ChargeFilter
+from billing.invoicing.models import Line
+from billing.invoicing.selectors import documents_for, needs_finance, open_charges_for
+from billing.ledger.selectors import accounts_for, checks_for, differences_for, statement_of
 from billing.presentation import (
     ChargeLine,
-    DocumentLine,
     PostingLine,
     account_lines,
     card_hours,
     charge_line,
-    document_line,
     line_of_document,
     posting_line,
 )
@@ -79,32 +69,11 @@ CHARGES: Listing[Charge, ChargeLine] = Listing(
     default="-hour",
 )
 
-DOCUMENTS: Listing[Document, DocumentLine] = Listing(
-    name="cardhour-documents",
-    template="billing/documents.html",
-    columns=(
-        Column(gettext_lazy("Number"), lambda line: line.document.number),
-        Column(gettext_lazy("Organisation"), lambda line: line.document.organisation),
-        Column(gettext_lazy("Period from"), lambda line: line.document.period.starts_at),
-        Column(gettext_lazy("Period until"), lambda line: line.document.period.ends_at),
-        Column(gettext_lazy("Total"), lambda line: line.total),
-        Column(gettext_lazy("Currency"), lambda line: line.document.currency),
-        Column(gettext_lazy("Finalised"), lambda line: line.document.finalised_at),
-    ),
-    keys={
-        "number": "number",
-        "period": "period__starts_at",
-        "total": "total",
-        "party": "organisation__name_en",
-    },
-    default="-number",
-)
-
 
 @login_required
 @require_safe
 def usage(request: PageRequest) -> HttpResponseBase:
-    _require_finance(request)
+    require_finance(request)
     choice = ChargeFilter(request.GET)
     rows = choice.of(_of_finance(request, charges_for(request.viewer)))
     totals = [dict(total, hours=card_hours(total["total_quantity"])) for total in totals_of(rows)]
@@ -160,57 +129,9 @@ def agreement_usage(request: PageRequest, pk: int) -> HttpResponse:
 
 @login_required
 @require_safe
-def documents(request: PageRequest, kind: Document.Kind) -> HttpResponseBase:
-    _require_finance(request)
-    choice = DocumentFilter(request.GET)
-    everything = documents_for(request.viewer).filter(kind=kind)
-    rows = choice.of(everything)
-    context = {
-        "filter": choice,
-        "kind": kind,
-        "totals": _in_units(rows),
-        "all": _in_units(everything),
-    }
-    return show(request, DOCUMENTS, rows, context, line=document_line)
-
-
-@login_required
-@require_safe
-def document(request: PageRequest, kind: Document.Kind, number: str) -> HttpResponse:
-    shown = document_for(request.viewer, kind=kind, number=number)
-    context = {
-        "document": shown,
-        "kind": kind,
-        "total": from_minor(shown.total, shown.currency),
-        "lines": [line_of_document(each, shown.currency) for each in lines_of(shown)],
-    }
-    return render(request, "billing/document.html", context)
-
-
-@login_required
-@require_safe
-def line(request: PageRequest, kind: Document.Kind, number: str, pk: int) -> HttpResponse:
-    """The charges on a line of a document, which add up to it before it was rounded."""
-    shown = document_for(request.viewer, kind=kind, number=number)
-    of_line = get_object_or_404(lines_of(shown), pk=pk)
-    rows = charges_of(of_line)
-    page = page_of(request, rows)
-    page.object_list = [{"charge": each, "quantity": card_hours(each.quantity)} for each in page.object_list]
-    context = {
-        "document": shown,
-        "kind": kind,
-        "line": line_of_document(of_line, shown.currency),
-        "page": page,
-        "sells": kind == Document.Kind.STATEMENT,
-    }
-    return render(request, "billing/line.html", context)
-
-
-@login_required
-@require_safe
 def ledger(request: PageRequest) -> HttpResponse:
     """The accounts and what they hold; for auditors the sum of all, which is zero."""
-    _require_finance(request)
+    require_finance(request)
     accounts = account_lines(accounts_for(request.viewer))
     sums: dict[str, object] = {}
     if request.viewer.sees_everything:
@@ -219,14 +140,32 @@ def ledger(request: PageRequest) -> HttpResponse:
             currency: sum(each.balance for each in accounts if each.account.currency == currency)
             for currency in currencies
         }
-    context = {"accounts": accounts, "page": page_of(request, accounts), "sums": sums}
+    context = {
+        "accounts": accounts,
+        "page": page_of(request, accounts),
+        "sums": sums,
+        "differences": differences_for(request.viewer).count(),
+    }
     return render(request, "billing/ledger.html", context)
 
 
+@login_required
+@require_safe
+def ledger_checks(request: PageRequest) -> HttpResponse:
+    """What should agree with the ledger and does not, for operators and auditors."""
+    if not request.viewer.sees_everything:
+        raise Http404
+    differences = differences_for(request.viewer)
+    context = {"page": page_of(request, differences), "last": checks_for(request.viewer).first()}
+    return render(request, "billing/ledger_checks.html", context)
+
+
 POSTINGS: Sequence[Column[PostingLine]] = (
+    Column(gettext_lazy("Effective"), lambda line: line.posting.journal.effective_at),
     Column(gettext_lazy("Booked"), lambda line: line.posting.journal.booked_at),
     Column(gettext_lazy("Journal"), lambda line: line.posting.journal.key),
     Column(gettext_lazy("Account"), lambda line: line.posting.account.kind),
+    Column(gettext_lazy("Document"), lambda line: line.posting.item),
     Column(gettext_lazy("Amount"), lambda line: line.amount),
     Column(gettext_lazy("Balance"), lambda line: line.running),
 )
@@ -261,12 +200,6 @@ def _hours(card_seconds: int | None) -> Decimal | None:
     return None if card_seconds is None else card_hours(card_seconds)
 
 
-def _require_finance(request: PageRequest) -> None:
-    """``NotAllowed`` unless the reader may see the money of some organisation."""
-    if not request.viewer.sees_everything and not request.viewer.organisations_with(Capability.FINANCE):
-        raise needs_finance()
-
-
 def _of_finance(request: PageRequest, rows: QuerySet[Charge]) -> QuerySet[Charge]:
     """Those of organisations whose money the reader may see."""
     if request.viewer.sees_everything:
@@ -285,14 +218,3 @@ def _sells(request: PageRequest) -> bool:
     return request.viewer.sees_everything or bool(
         organisation and organisation.kind == Organisation.Kind.OWNER
     )
-
-
-def _in_units(rows: QuerySet[Document]) -> list[dict[str, object]]:
-    return [
-        {
-            "currency": total["currency"],
-            "count": total["documents"],
-            "sum": from_minor(total["sum"], total["currency"]),
-        }
-        for total in totals_of_documents(rows)
-    ]

@@ -10,6 +10,10 @@ urlpatterns = [
         api.InvoiceLineCharges.as_view(),
         name="invoice-line-charges",
     ),
+    path("credit-notes", api.CreditNoteList.as_view(), name="credit-note-list"),
+    path("credit-notes/<slug:number>", api.CreditNoteDetail.as_view(), name="credit-note-detail"),
+    path("documents/<slug:number>/pdf", api.DocumentPdf.as_view(), name="document-pdf"),
+    path("exports/focus", api.FocusExport.as_view(), name="focus-export"),
     path("statements", api.StatementList.as_view(), name="statement-list"),
     path("statements/<slug:number>", api.StatementDetail.as_view(), name="statement-detail"),
     path(

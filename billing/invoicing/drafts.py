@@ -1,35 +1,59 @@
 """From what was charged to what the documents say. Pure: no database, no clock.
 
-The only place where money is rounded: each line once, by ``billing.money.to_minor``.
+The only place where money is rounded: each line once, by ``billing.money.to_minor``, and the tax once for
+each rule, on the sum of the lines under it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from billing.invoicing.models import Document
 from billing.ledger.models import Account
 from billing.ledger.services import Leg
-from billing.money import to_minor
+from billing.money import tax_on, to_minor
 
 Kind = Document.Kind
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Tax:
+    """The rule that a line is taxed by."""
+
+    rule: int
+    rate: Decimal
+
+
 @dataclass(frozen=True, slots=True)
-class AgreementTotal:
-    """What the charges of one agreement add up to in a closing, at full precision."""
+class Billable:
+    """What the charges of one agreement in one period, under one tax rule a side, add up to, unrounded.
+
+    All that invoicing needs to know from rating. ``service_from`` and ``service_until`` span the hours that
+    were charged; ``invoice_tax`` is the rule of the exchange's supply to the buyer, ``statement_tax`` that of
+    the owner's to the exchange.
+    """
 
     agreement: int
     buyer: int
     owner: int
     currency: str
+    period: int
+    service_from: datetime
+    service_until: datetime
+    invoice_tax: Tax
+    statement_tax: Tax
     quantity: int
     amount: Decimal
     credit: Decimal
     charges: int
+
+    @property
+    def key(self) -> tuple[int, int, int, int]:
+        return self.agreement, self.period, self.invoice_tax.rule, self.statement_tax.rule
 
     @property
     def owed(self) -> int:
@@ -44,46 +68,84 @@ class AgreementTotal:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document to be made: one party, one currency, a line an agreement."""
+    """A document to be made: one party, one currency."""
 
     kind: Document.Kind
     organisation: int
     currency: str
-    totals: tuple[AgreementTotal, ...]
+    lines: tuple[Billable, ...]
+
+    def amount_of(self, line: Billable) -> int:
+        return line.owed if self.kind == Kind.INVOICE else line.credited
+
+    def exact_of(self, line: Billable) -> Decimal:
+        return line.amount if self.kind == Kind.INVOICE else line.credit
+
+    def tax_of(self, line: Billable) -> Tax:
+        return line.invoice_tax if self.kind == Kind.INVOICE else line.statement_tax
+
+    @property
+    def net(self) -> int:
+        return sum(self.amount_of(line) for line in self.lines)
+
+    @property
+    def taxes(self) -> dict[Tax, tuple[int, int]]:
+        """The sum of the lines under each rule, and the tax on it."""
+        bases: dict[Tax, int] = defaultdict(int)
+        for line in self.lines:
+            bases[self.tax_of(line)] += self.amount_of(line)
+        return {tax: (base, tax_on(base, tax.rate)) for tax, base in sorted(bases.items())}
+
+    @property
+    def tax(self) -> int:
+        return sum(amount for _, amount in self.taxes.values())
 
     @property
     def total(self) -> int:
-        return sum(self.amount_of(total) for total in self.totals)
-
-    def amount_of(self, total: AgreementTotal) -> int:
-        return total.owed if self.kind == Kind.INVOICE else total.credited
-
-    def exact_of(self, total: AgreementTotal) -> Decimal:
-        return total.amount if self.kind == Kind.INVOICE else total.credit
+        return self.net + self.tax
 
 
-def drafts(totals: Iterable[AgreementTotal]) -> list[Draft]:
+def drafts(billables: Iterable[Billable]) -> list[Draft]:
     """An invoice for each buyer and a statement for each owner, by currency, in a fixed order."""
-    grouped: dict[tuple[Document.Kind, int, str], list[AgreementTotal]] = defaultdict(list)
-    for total in sorted(totals, key=lambda total: total.agreement):
-        grouped[Kind.INVOICE, total.buyer, total.currency].append(total)
-        grouped[Kind.STATEMENT, total.owner, total.currency].append(total)
-    return [Draft(*key, totals=tuple(rows)) for key, rows in sorted(grouped.items())]
+    grouped: dict[tuple[Document.Kind, int, str], list[Billable]] = defaultdict(list)
+    for line in sorted(billables, key=lambda line: line.key):
+        grouped[Kind.INVOICE, line.buyer, line.currency].append(line)
+        grouped[Kind.STATEMENT, line.owner, line.currency].append(line)
+    return [Draft(*key, lines=tuple(rows)) for key, rows in sorted(grouped.items())]
 
 
-def legs_of(invoice: Draft) -> list[Leg]:
-    """What an invoice moves: the buyer owes, the owners are owed, the exchange keeps the difference.
+def legs_of_invoice(invoice: Draft, number: str, statements: Mapping[int, str]) -> list[Leg]:
+    """What an invoice moves: the buyer owes it with its tax, owners are owed, the exchange keeps the rest.
 
     Both sides are rounded by themselves and the commission is what lies between them, so it balances.
-    Accounts on which nothing moves are left out.
+    ``statements`` are the numbers of the owners' statements, by owner.
     """
-    amounts: dict[tuple[Account.Kind, int | None], int] = defaultdict(int)
-    for total in invoice.totals:
-        amounts[Account.Kind.RECEIVABLE, invoice.organisation] += total.owed
-        amounts[Account.Kind.PAYABLE, total.owner] -= total.credited
-        amounts[Account.Kind.COMMISSION, None] -= total.owed - total.credited
+    moves = [
+        (Account.Kind.RECEIVABLE, invoice.organisation, invoice.total, number),
+        (Account.Kind.TAX_OWED, None, -invoice.tax, ""),
+    ]
+    for line in invoice.lines:
+        moves.append((Account.Kind.PAYABLE, line.owner, -line.credited, statements[line.owner]))
+        moves.append((Account.Kind.COMMISSION, None, line.credited - line.owed, ""))
+    return legs_of(moves, invoice.currency)
+
+
+def legs_of_statement(statement: Draft, number: str) -> list[Leg]:
+    """What a statement moves by itself: the owner is owed the tax, and the exchange may reclaim it."""
+    moves = [
+        (Account.Kind.TAX_PAID, None, statement.tax, ""),
+        (Account.Kind.PAYABLE, statement.organisation, -statement.tax, number),
+    ]
+    return legs_of(moves, statement.currency)
+
+
+def legs_of(moves: Iterable[tuple[Account.Kind, int | None, int, str]], currency: str) -> list[Leg]:
+    """A leg for each place on which something moves."""
+    amounts: dict[tuple[Account.Kind, int | None, str], int] = defaultdict(int)
+    for kind, organisation, amount, item in moves:
+        amounts[kind, organisation, item] += amount
     return [
-        Leg(kind, organisation, invoice.currency, amount)
-        for (kind, organisation), amount in amounts.items()
+        Leg(kind, organisation, currency, amount, item)
+        for (kind, organisation, item), amount in amounts.items()
         if amount
     ]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Sum, When
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from accounts.actors import Capability, Viewer
-from billing.invoicing.models import BillingPeriod, Document, Line
+from billing.invoicing.drafts import Draft, drafts
+from billing.invoicing.intake import preview
+from billing.invoicing.issuers import issuer_as_configured
+from billing.invoicing.models import BillingPeriod, Document, DocumentTax, Line, ParkedBilling, Suspension
+from billing.invoicing.receivables import with_open_amounts
 from billing.rating.models import Charge
 from billing.rating.selectors import charges_for
 from marketplace.errors import NotAllowed
@@ -21,24 +25,23 @@ def periods() -> QuerySet[BillingPeriod]:
 
 
 def documents_for(viewer: Viewer) -> QuerySet[Document]:
-    """Invoices and statements, newest first, each with ``line_count``."""
-    rows = (
-        Document.objects.select_related("organisation", "period", "journal")
-        .annotate(line_count=Count("lines"))
-        .order_by("-pk")
+    """Invoices, statements and credit notes, newest first."""
+    rows = Document.objects.select_related("organisation", "period", "journal", "credits", "issuer").order_by(
+        "-pk"
     )
     if viewer.sees_everything:
         return rows
     return rows.filter(organisation__in=viewer.organisations_with(Capability.FINANCE))
 
 
-def document_for(viewer: Viewer, *, kind: str, number: str) -> Document:
-    """The document, for finance. A colleague is told why not; for a stranger there is none."""
-    found = documents_for(viewer).filter(kind=kind, number=number).first()
+def document_for(viewer: Viewer, *, number: str, kind: str | None = None) -> Document:
+    """The document, for finance, with ``open_amount``. A colleague is told why not; a stranger finds none."""
+    named = Q(number=number) if kind is None else Q(number=number, kind=kind)
+    found = with_open_amounts(documents_for(viewer).filter(named)).first()
     if found is not None:
         return found
     mine = viewer.organisations_with(Capability.READ)
-    if Document.objects.filter(kind=kind, number=number, organisation__in=mine).exists():
+    if Document.objects.filter(named, organisation__in=mine).exists():
         raise needs_finance()
     raise Http404
 
@@ -55,6 +58,23 @@ def statements_for(viewer: Viewer) -> QuerySet[Document]:
     return documents_for(viewer).filter(kind=Document.Kind.STATEMENT)
 
 
+def credit_notes_for(viewer: Viewer) -> QuerySet[Document]:
+    return documents_for(viewer).filter(kind=Document.Kind.CREDIT_NOTE)
+
+
+def documents_to_export(viewer: Viewer) -> QuerySet[Document]:
+    """Invoices and credit notes on invoices, oldest first, with all that an export reads."""
+    rows = documents_for(viewer).filter(
+        Q(kind=Document.Kind.INVOICE) | Q(credits__kind=Document.Kind.INVOICE)
+    )
+    fleet = "agreement__allocation__offer__fleet"
+    lines = Line.objects.select_related(
+        "agreement__owner", f"{fleet}__model", f"{fleet}__site__region"
+    ).order_by("position")
+    taxes = DocumentTax.objects.select_related("rule").order_by("rule")
+    return rows.prefetch_related(Prefetch("lines", lines), Prefetch("taxes", taxes)).order_by("pk")
+
+
 def totals_of(documents: QuerySet[Document]) -> QuerySet[Document, Any]:
     """What documents add up to, a row for each kind and currency, in minor units."""
     return (
@@ -66,9 +86,8 @@ def totals_of(documents: QuerySet[Document]) -> QuerySet[Document, Any]:
 
 
 def lines_of(document: Document) -> QuerySet[Line]:
-    """The lines of a document, each with ``charge_count`` and ``late_count`` (charges of earlier periods)."""
-    charges = "invoiced_charges" if document.kind == Document.Kind.INVOICE else "credited_charges"
-    late = Q(**{f"{charges}__charge__slot__lt": F("document__period__starts_at")})
+    """The lines of a document, each with ``late_count``: how many of its charges are of an earlier period."""
+    late = Case(When(~Q(period=F("document__period")), then=F("charge_count")), default=0)
     return (
         Line.objects.filter(document=document)
         .select_related(
@@ -78,9 +97,13 @@ def lines_of(document: Document) -> QuerySet[Line]:
             "agreement__allocation__request",
             "agreement__allocation__offer__fleet__model",
             "agreement__allocation__offer__fleet__site",
+            "period",
+            "tax_rule",
+            "corrects__document",
+            "credits__document",
         )
-        .annotate(charge_count=Count(charges), late_count=Count(charges, filter=late))
-        .order_by("agreement")
+        .annotate(late_count=late)
+        .order_by("position")
     )
 
 
@@ -91,6 +114,35 @@ def charges_of(line: Line) -> QuerySet[Charge]:
         .select_related("agreement__buyer", "agreement__owner", "agreement__delivery", "corrects", "run")
         .order_by("slot", "sequence")
     )
+
+
+def parked_billing_for(viewer: Viewer) -> QuerySet[ParkedBilling]:
+    """What waits for a fact before it can stand on a document; for operators and auditors."""
+    rows = ParkedBilling.objects.filter(resolved_at=None).select_related(
+        "agreement__buyer", "agreement__owner", "period"
+    )
+    return rows.order_by("pk") if viewer.sees_everything else rows.none()
+
+
+def drafts_for(viewer: Viewer) -> list[Draft]:
+    """What the next documents would say if they were made now, of what was charged so far.
+
+    Drafts are made up anew each time and stored nowhere, so they can say nothing old. What cannot be taxed is
+    not in them: see ``parked_billing_for``.
+    """
+    parties = None if viewer.sees_everything else viewer.organisations_with(Capability.FINANCE)
+    made = drafts(preview(issuer_as_configured(), parties=parties).billable)
+    return [draft for draft in made if parties is None or draft.organisation in parties]
+
+
+def suspensions_for(viewer: Viewer) -> QuerySet[Suspension]:
+    """The open ones of the viewer's organisations, or all for operators and auditors."""
+    rows = Suspension.objects.filter(lifted_at=None).select_related(
+        "organisation", "notice__document", "notice__step"
+    )
+    if viewer.sees_everything:
+        return rows
+    return rows.filter(organisation__in=viewer.organisations_with(Capability.READ))
 
 
 def open_charges_for(viewer: Viewer) -> QuerySet[Charge]:

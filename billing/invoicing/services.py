@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db import transaction
+from django.db.models import Max, Min
 
 from accounts import audit
 from accounts.actors import Actor
-from billing.invoicing.drafts import AgreementTotal, Draft, drafts, legs_of
-from billing.invoicing.models import BillingPeriod, Document, Line
+from accounts.models import Organisation
+from billing.invoicing import intake
+from billing.invoicing.drafts import Billable, Draft, drafts, legs_of_invoice, legs_of_statement
+from billing.invoicing.intake import Gathered, name_charges
+from billing.invoicing.issuers import issuer_now
+from billing.invoicing.models import (
+    BillingPeriod,
+    Document,
+    DocumentTax,
+    DunningPolicy,
+    Issuer,
+    Line,
+    ParkedBilling,
+)
+from billing.invoicing.numbering import number_of, take_for, year_of
 from billing.invoicing.periods import calendar
-from billing.ledger.models import Journal
-from billing.ledger.services import post_journal
+from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
 from billing.rating.models import Charge
 from billing.rating.services import rated_until
 
-PREFIXES: Mapping[str, str] = {Document.Kind.INVOICE: "INV", Document.Kind.STATEMENT: "STM"}
 BATCH = 2_000
+Kind = Document.Kind
+Reason = ParkedBilling.Reason
 
 
 def close_due_periods(*, now: datetime, actor: Actor) -> list[BillingPeriod]:
     """Close every period that ended ``BILLING_GRACE`` ago, oldest first, each in its own transaction.
 
-    A period waits until its last slot was rated. Stops early when rating or another closing is under
-    way; the next turn goes on.
+    First whatever waited for a missing fact gets its documents, if the fact is known now. A period waits
+    until its last slot was rated. Stops early when rating or another closing is under way; the next turn
+    goes on.
     """
+    finalise_waiting(now=now, actor=actor)
     closed = []
     while (period := _close_next(now=now, actor=actor)) is not None:
         closed.append(period)
@@ -73,151 +90,232 @@ def next_interval() -> tuple[datetime, datetime] | None:
     return calendar().start_of(oldest), calendar().end_of(oldest)
 
 
-def _finalise(period: BillingPeriod, *, actor: Actor, now: datetime) -> list[Document]:
-    """Make the documents of a period from every charge up to its end that is on none yet.
-
-    Late charges of earlier periods are among them: they land on the same line as the current ones.
-    """
-    totals = list(_totals(_open_charges(period)))
-    wanted = drafts(totals)
-    numbers = _numbers(wanted, year=now.astimezone(UTC).year)
-    documents = Document.objects.bulk_create(
-        [
-            Document(
-                kind=draft.kind,
-                number=number,
-                organisation_id=draft.organisation,
-                period=period,
-                currency=draft.currency,
-                total=draft.total,
-                finalised_at=now,
-                journal=_book(draft, number, period=period, actor=actor, now=now),
-            )
-            for draft, number in zip(wanted, numbers, strict=True)
-        ],
-        batch_size=BATCH,
-    )
-    _write_lines(documents, wanted)
-    _name_charges(period, expected=sum(total.charges for total in totals))
-    for document in documents:
-        _record(document, actor=actor, now=now)
+@transaction.atomic
+def finalise_waiting(*, now: datetime, actor: Actor) -> list[Document]:
+    """The documents of what was parked at a closing, where nothing is missing any more."""
+    waiting = ParkedBilling.objects.filter(resolved_at=None)
+    if not waiting.exists() or not try_billing_lock():
+        return []
+    documents = []
+    for period in BillingPeriod.objects.filter(pk__in=waiting.values("period")).order_by("ends_at"):
+        agreements = list(waiting.filter(period=period).values_list("agreement", flat=True))
+        documents += _finalise(period, actor=actor, now=now, agreements=agreements)
     return documents
 
 
-def _open_charges(period: BillingPeriod) -> QuerySet[Charge]:
-    return Charge.objects.filter(invoiced=None, slot__lt=period.ends_at)
+def _finalise(
+    period: BillingPeriod, *, actor: Actor, now: datetime, agreements: Collection[int] | None = None
+) -> list[Document]:
+    """Make the documents of a period from every charge up to its end that is on none yet.
 
-
-def _totals(charges: QuerySet[Charge]) -> Iterator[AgreementTotal]:
-    rows = (
-        charges.order_by("agreement")
-        .values("agreement", "agreement__buyer", "agreement__owner", "currency")
-        .annotate(Sum("quantity"), Sum("amount"), Sum("credit"), Count("pk"))
-    )
-    for row in rows:
-        yield AgreementTotal(
-            agreement=row["agreement"],
-            buyer=row["agreement__buyer"],
-            owner=row["agreement__owner"],
-            currency=row["currency"],
-            quantity=row["quantity__sum"],
-            amount=row["amount__sum"],
-            credit=row["credit__sum"],
-            charges=row["pk__count"],
-        )
-
-
-def _numbers(wanted: Sequence[Draft], *, year: int) -> list[str]:
-    """A number for each draft, in their order. A closing that fails gives its numbers back."""
-    numbers = []
-    following: dict[str, int] = {}
-    for draft in wanted:
-        if draft.kind not in following:
-            count = sum(other.kind == draft.kind for other in wanted)
-            following[draft.kind] = take_numbers(draft.kind.value, year=year, count=count)
-        numbers.append(f"{PREFIXES[draft.kind]}-{year}-{following[draft.kind]:06}")
-        following[draft.kind] += 1
-    return numbers
-
-
-def take_numbers(kind: str, *, year: int, count: int) -> int:
-    """The first of ``count`` consecutive numbers.
-
-    The row of the series stays locked until the transaction ends. Whoever comes next waits, and takes
-    the same numbers when this transaction is rolled back: no number is skipped and none is given twice.
+    Late charges of earlier periods are among them, on lines of their own. What cannot be taxed, or would
+    never fall due, is parked.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO invoicing_numberseries AS series (kind, year, last)
-            VALUES (%(kind)s, %(year)s, %(count)s)
-            ON CONFLICT (kind, year) DO UPDATE SET last = series.last + %(count)s
-            RETURNING last
-            """,
-            {"kind": kind, "year": year, "count": count},
+    issuer = issuer_now()
+    gathered = intake.gather(issuer, period=period.pk, until=period.ends_at, agreements=agreements)
+    policy = policy_at(now)
+    _park(gathered, policy, period=period, now=now)
+    if policy is None or not gathered.billable:
+        return []
+    return _Finalising(issuer, period, policy, now, actor).documents(gathered.billable)
+
+
+def policy_at(now: datetime) -> DunningPolicy | None:
+    """The policy in force: the newest one that has begun."""
+    return DunningPolicy.objects.filter(valid_from__lte=now).order_by("-valid_from").first()
+
+
+def _park(gathered: Gathered, policy: DunningPolicy | None, *, period: BillingPeriod, now: datetime) -> None:
+    """Write down what waits, and that what does not wait any more is done."""
+    parked = {
+        one.agreement: ParkedBilling(
+            agreement_id=one.agreement,
+            period=period,
+            reason=Reason.NO_TAX_RULE,
+            details=one.details,
+            parked_at=now,
         )
-        last: int = cursor.fetchone()[0]
-    return last - count + 1
+        for one in gathered.untaxed
+    }
+    billed = {line.agreement for line in gathered.billable}
+    if policy is None:
+        parked |= {
+            pk: ParkedBilling(
+                agreement_id=pk, period=period, reason=Reason.NO_POLICY, details={}, parked_at=now
+            )
+            for pk in billed
+        }
+    else:
+        done = ParkedBilling.objects.filter(resolved_at=None, agreement__in=billed)
+        done.update(resolved_at=now)
+    ParkedBilling.objects.bulk_create(parked.values(), ignore_conflicts=True, batch_size=BATCH)
 
 
-def _book(draft: Draft, number: str, *, period: BillingPeriod, actor: Actor, now: datetime) -> Journal | None:
-    """The journal of an invoice; none for a statement, nor for an invoice that moves nothing."""
-    if draft.kind != Document.Kind.INVOICE:
-        return None
-    legs = legs_of(draft)
-    if not legs:
-        return None
-    return post_journal(
-        key=number, description=f"Invoice {number}, {period}", booked_at=now, legs=legs, actor=actor
-    )
+@dataclass(frozen=True, slots=True)
+class _Finalising:
+    """The making of the documents of one closing, in one transaction."""
 
+    issuer: Issuer
+    period: BillingPeriod
+    policy: DunningPolicy
+    now: datetime
+    actor: Actor
 
-def _write_lines(documents: Iterable[Document], wanted: Iterable[Draft]) -> None:
-    Line.objects.bulk_create(
-        [
-            Line(
+    def documents(self, billables: Sequence[Billable]) -> list[Document]:
+        wanted = drafts(billables)
+        year = year_of(self.issuer, self.now)
+        sequences = take_for(self.issuer, [draft.kind.value for draft in wanted], year=year)
+        numbers = [
+            number_of(self.issuer, draft.kind, year, sequence)
+            for draft, sequence in zip(wanted, sequences, strict=True)
+        ]
+        journals = self._book(wanted, numbers)
+        parties = Organisation.objects.in_bulk({draft.organisation for draft in wanted})
+        part = self._part()
+        made = Document.objects.bulk_create(
+            [
+                self._document(draft, parties[draft.organisation], year, sequence, journals.get(number), part)
+                for draft, sequence, number in zip(wanted, sequences, numbers, strict=True)
+            ],
+            batch_size=BATCH,
+        )
+        self._write_lines(made, wanted, billables)
+        self._write_taxes(made, wanted)
+        for document in made:
+            record_finalised(document, actor=self.actor, now=self.now)
+        return made
+
+    def _part(self) -> int:
+        """0 for the closing itself; what is finalised later for the same period comes after it."""
+        last = Document.objects.filter(period=self.period, credits=None).aggregate(last=Max("part"))["last"]
+        return 0 if last is None else last + 1
+
+    def _document(
+        self,
+        draft: Draft,
+        party: Organisation,
+        year: int,
+        sequence: int,
+        journal: int | None,
+        part: int,
+    ) -> Document:
+        return Document(
+            kind=draft.kind,
+            number=number_of(self.issuer, draft.kind, year, sequence),
+            issuer=self.issuer,
+            series=self.issuer.code,
+            year=year,
+            sequence=sequence,
+            **facts_of(party),
+            period=self.period,
+            part=part,
+            currency=draft.currency,
+            net=draft.net,
+            tax=draft.tax,
+            total=draft.total,
+            line_count=len(draft.lines),
+            due_on=self._due_on(party) if draft.kind == Kind.INVOICE else None,
+            finalised_at=self.now,
+            journal_id=journal,
+        )
+
+    def _due_on(self, buyer: Organisation) -> date:
+        """The last day on which the invoice is paid in time, on the buyer's calendar."""
+        today = self.now.astimezone(ZoneInfo(buyer.time_zone)).date()
+        return today + timedelta(days=self.policy.days_to_pay)
+
+    def _book(self, wanted: Sequence[Draft], numbers: Sequence[str]) -> dict[str, int]:
+        """The journals of the documents that move something, by number."""
+        numbered = list(zip(wanted, numbers, strict=True))
+        statements = {
+            (draft.organisation, draft.currency): number
+            for draft, number in numbered
+            if draft.kind == Kind.STATEMENT
+        }
+        entries = []
+        for draft, number in numbered:
+            if draft.kind == Kind.INVOICE:
+                of_owners = {line.owner: statements[line.owner, draft.currency] for line in draft.lines}
+                legs = legs_of_invoice(draft, number, of_owners)
+            else:
+                legs = legs_of_statement(draft, number)
+            if legs:
+                entries.append(Entry(number, f"{draft.kind.label} {number}, {self.period}", tuple(legs)))
+        return post_journals(entries, booked_at=self.now, actor=self.actor)
+
+    def _write_lines(
+        self, documents: Sequence[Document], wanted: Sequence[Draft], billables: Sequence[Billable]
+    ) -> None:
+        """Statement lines, the invoice lines that name them, and which charge stands on which two."""
+        statements = self._lines(documents, wanted, Kind.STATEMENT, {})
+        invoices = self._lines(documents, wanted, Kind.INVOICE, statements)
+        pairs = {key: (invoices[key], statements[key]) for key in invoices}
+        named, expected = name_charges(pairs), sum(line.charges for line in billables)
+        if named != expected:
+            raise RuntimeError(f"{named} charges on the lines of {self.period}, {expected} were added up")
+
+    def _lines(
+        self,
+        documents: Sequence[Document],
+        wanted: Sequence[Draft],
+        kind: Document.Kind,
+        counterparts: Mapping[tuple[int, int, int, int], Line],
+    ) -> dict[tuple[int, int, int, int], Line]:
+        """The lines of all documents of a kind, stored, by what they are of."""
+        of_kind = [pair for pair in zip(documents, wanted, strict=True) if pair[1].kind == kind]
+        corrected = self._corrected(kind, (line for _, draft in of_kind for line in draft.lines))
+        rows = {
+            line.key: Line(
                 document=document,
-                agreement_id=total.agreement,
-                quantity=total.quantity,
-                exact=draft.exact_of(total),
-                amount=draft.amount_of(total),
+                position=position,
+                agreement_id=line.agreement,
+                period_id=line.period,
+                service_from=line.service_from,
+                service_until=line.service_until,
+                tax_rule_id=draft.tax_of(line).rule,
+                corrects_id=corrected.get((line.agreement, line.period)),
+                counterpart=counterparts.get(line.key),
+                quantity=line.quantity,
+                charge_count=line.charges,
+                exact=draft.exact_of(line),
+                amount=draft.amount_of(line),
             )
+            for document, draft in of_kind
+            for position, line in enumerate(draft.lines, 1)
+        }
+        Line.objects.bulk_create(rows.values(), batch_size=BATCH)
+        return rows
+
+    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int], int]:
+        """The first line of each agreement on earlier documents of the periods that usage is late for."""
+        late = [line for line in lines if line.period != self.period.pk]
+        rows = Line.objects.filter(
+            document__kind=kind,
+            agreement__in={line.agreement for line in late},
+            period__in={line.period for line in late},
+        ).order_by("-pk")
+        return {(line.agreement_id, line.period_id): line.pk for line in rows}
+
+    def _write_taxes(self, documents: Sequence[Document], wanted: Sequence[Draft]) -> None:
+        rows: Iterator[DocumentTax] = (
+            DocumentTax(document=document, rule_id=tax.rule, base=base, amount=amount)
             for document, draft in zip(documents, wanted, strict=True)
-            for total in draft.totals
-        ],
-        batch_size=BATCH,
-    )
-
-
-def _name_charges(period: BillingPeriod, *, expected: int) -> None:
-    """Write down which charge stands on which two lines; refuses to finish if one is missing."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH line AS (
-                SELECT line.id, line.agreement_id, document.kind
-                FROM invoicing_line line JOIN invoicing_document document ON document.id = line.document_id
-                WHERE document.period_id = %s
-            )
-            INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)
-            SELECT charge.id, invoice.id, statement.id
-            FROM rating_charge charge
-            JOIN line invoice
-                ON invoice.agreement_id = charge.agreement_id AND invoice.kind = 'invoice'
-            JOIN line statement
-                ON statement.agreement_id = charge.agreement_id AND statement.kind = 'statement'
-            WHERE charge.slot < %s
-            AND NOT EXISTS (SELECT FROM invoicing_invoicedcharge done WHERE done.charge_id = charge.id)
-            """,
-            [period.pk, period.ends_at],
+            for tax, (base, amount) in draft.taxes.items()
         )
-        if cursor.rowcount != expected:
-            raise RuntimeError(
-                f"{cursor.rowcount} charges on the lines of {period}, {expected} were added up"
-            )
+        DocumentTax.objects.bulk_create(rows, batch_size=BATCH)
 
 
-def _record(document: Document, *, actor: Actor, now: datetime) -> None:
+def facts_of(party: Organisation) -> dict[str, object]:
+    """What a document keeps of its party."""
+    return {
+        "organisation": party,
+        "party_name_en": party.name_en,
+        "party_name_zh": party.name_zh,
+        "party_jurisdiction": party.jurisdiction,
+    }
+
+
+def record_finalised(document: Document, *, actor: Actor, now: datetime) -> None:
     audit.record(
         actor=actor,
         action=f"invoicing.{document.kind}_finalised",

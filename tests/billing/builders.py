@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts.actors import Viewer, task_actor, viewer_of_token
 from accounts.models import ApiToken, Organisation
+from billing.invoicing.models import DunningPolicy, DunningStep, TaxRule
 from billing.metering.events import read_batch
 from billing.metering.services import Answer, store_events
 from billing.rating.models import RatingRun
@@ -43,6 +44,7 @@ def make_delivery(
     **facts: Any,
 ) -> Delivery:
     """A delivery that has been active since the start of its agreement, one price an hour."""
+    make_billing_facts(buyer.jurisdiction, owner.jurisdiction)
     fleet = fleet or make_fleet(make_site(owner), cards=cards)
     hours = len(prices)
     end = start + hours * HOUR
@@ -90,6 +92,37 @@ def make_delivery(
             "acceptance": {"passed": True},
         }
         | facts
+    )
+
+
+def make_billing_facts(*jurisdictions: str) -> None:
+    """What documents need: a policy, and supplies between China and these jurisdictions that are not taxed.
+
+    Rules that are there already stay: tests about tax enter theirs first.
+    """
+    if not DunningPolicy.objects.exists():
+        policy = DunningPolicy.objects.create(
+            name="standard", valid_from=datetime(2000, 1, 1, tzinfo=UTC), days_to_pay=30
+        )
+        for days, action in ((3, "remind"), (10, "remind"), (20, "warn"), (30, "suspend")):
+            DunningStep.objects.create(policy=policy, days=days, action=action)
+    for other in jurisdictions:
+        for seller, buyer in {("CN", other), (other, "CN")}:
+            if not TaxRule.objects.filter(seller=seller, buyer=buyer).exists():
+                make_tax_rule(seller, buyer, "0")
+
+
+def make_tax_rule(
+    seller: str, buyer: str, rate: str, since: str = "2000-01-01", until: str | None = None
+) -> TaxRule:
+    return TaxRule.objects.create(
+        seller=seller,
+        buyer=buyer,
+        treatment="standard" if Decimal(rate) else "zero",
+        rate=Decimal(rate),
+        valid_from=date.fromisoformat(since),
+        valid_until=date.fromisoformat(until) if until else None,
+        source="a law",
     )
 
 

@@ -13,12 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection, transaction
 
 from accounts.actors import task_actor
-from accounts.models import AuditEvent
-from billing.invoicing.drafts import AgreementTotal, drafts, legs_of
+from accounts.models import AuditEvent, Organisation
+from billing.invoicing.drafts import Billable, Tax, drafts, legs_of_invoice
+from billing.invoicing.issuers import issuer_now
 from billing.invoicing.models import BillingPeriod, Document, InvoicedCharge, Line
 from billing.invoicing.periods import Hours, Months, parse_calendar
 from billing.invoicing.selectors import charges_of, documents_for, lines_of, open_charges_for, totals_of
-from billing.invoicing.services import close_due_periods
+from billing.invoicing.services import close_due_periods, facts_of
 from billing.invoicing.tasks import close_periods
 from billing.ledger.models import Account, Journal
 from billing.ledger.selectors import balance, trial_balance
@@ -122,9 +123,14 @@ def test_a_late_charge_goes_to_the_next_document_and_the_closed_one_stays(cast: 
     close(START + 4 * HOUR)
     first, second = Document.objects.filter(kind="invoice").order_by("pk")
     assert (first.total, second.total) == (100, 110)
-    line = lines_of(second).get()
-    assert (line.charge_count, line.late_count, line.quantity) == (2, 1, 396)
-    assert [charge.quantity for charge in charges_of(line)] == [36, 360]
+    late, current = lines_of(second)
+    assert (late.charge_count, late.late_count, late.quantity) == (1, 1, 36)
+    assert (current.charge_count, current.late_count, current.quantity) == (1, 0, 360)
+    assert [charge.quantity for charge in charges_of(late)] == [36]
+    # It carries the period in which the cards were used, and the line that it corrects.
+    assert (late.period, late.corrects) == (first.period, first.lines.get())
+    assert (late.service_from, late.service_until) == (START, START + HOUR)
+    assert current.corrects is None
     assert not open_charges_for(cast.viewer_of(cast.auditor))
 
 
@@ -217,7 +223,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_charges(
         delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
         send(agent, *(event(delivery, f"{number}-{hour}", at=START + hour * HOUR) for hour in range(4)))
     rate_at()
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(50):
         close(datetime(2026, 4, 2, tzinfo=UTC))
     assert InvoicedCharge.objects.count() == 32
     viewer = cast.viewer_of(cast.auditor)
@@ -254,25 +260,52 @@ def test_a_finalised_document_takes_no_more_lines_or_charges(cast: Cast) -> None
     close_due_periods(now=datetime(2026, 4, 2, tzinfo=UTC), actor=CLOSER)
     send(agent, event(two, "b"))
     rate_at()
-    line = Line.objects.first()
-    assert line is not None
-    with pytest.raises(DatabaseError, match="takes no more lines"):
-        Line.objects.create(document=line.document, agreement=two.agreement, quantity=0, exact=0, amount=0)
-    with pytest.raises(DatabaseError, match="takes no more charges"):
+    another = Line.objects.get(document__kind="invoice")
+    another.pk, another.position, another.counterpart = None, 2, None
+    with pytest.raises(DatabaseError, match="takes no more lines"), transaction.atomic():
+        another.save(force_insert=True)
+    line = Line.objects.get(document__kind="invoice")
+    with pytest.raises(DatabaseError, match="takes no more charges"), transaction.atomic():
         InvoicedCharge.objects.create(
-            charge=Charge.objects.get(invoiced=None), invoice_line=line, statement_line=line
+            charge=Charge.objects.get(invoiced=None), invoice_line=line, statement_line=line.counterpart
         )
 
 
 def test_a_document_is_the_sum_of_its_lines(cast: Cast) -> None:
-    period = BillingPeriod.objects.create(starts_at=START, ends_at=START + HOUR, closed_at=START)
-    facts = {"period": period, "organisation": cast.buyer, "currency": "CNY", "finalised_at": START}
-    with refused("its lines have"):
-        Document.objects.create(kind="invoice", number="INV-1", total=5, **facts)
+    with refused("it has 0 lines of 0"):
+        _raw_invoice(cast.buyer, net=5, tax=0, total=5)
+    with refused("document_total"):
+        _raw_invoice(cast.buyer, net=0, tax=0, total=5)
 
 
-def _total(agreement: int, amount: str, credit: str) -> AgreementTotal:
-    return AgreementTotal(agreement, 1, 2, "CNY", 0, Decimal(amount), Decimal(credit), 1)
+def _raw_invoice(buyer: Organisation, **figures: int) -> Document:
+    """Past the service, straight into the table."""
+    period, _ = BillingPeriod.objects.get_or_create(
+        starts_at=START, ends_at=START + HOUR, defaults={"closed_at": START}
+    )
+    facts = facts_of(buyer) | {"period": period, "currency": "CNY", "finalised_at": START, "year": 2026}
+    return Document.objects.create(
+        kind="invoice", number="INV-1", issuer=issuer_now(), sequence=1, line_count=0, **facts, **figures
+    )
+
+
+def _billable(agreement: int, amount: str, credit: str, rate: str = "0") -> Billable:
+    tax = Tax(1, Decimal(rate))
+    return Billable(
+        agreement=agreement,
+        buyer=1,
+        owner=2,
+        currency="CNY",
+        period=1,
+        service_from=START,
+        service_until=START + HOUR,
+        invoice_tax=tax,
+        statement_tax=tax,
+        quantity=0,
+        amount=Decimal(amount),
+        credit=Decimal(credit),
+        charges=1,
+    )
 
 
 @pytest.mark.parametrize(
@@ -289,8 +322,8 @@ def _total(agreement: int, amount: str, credit: str) -> AgreementTotal:
 def test_an_invoice_balances_whatever_its_sign(
     totals: Sequence[tuple[str, str]], expected: dict[str, int]
 ) -> None:
-    invoice, statement = drafts([_total(number, *one) for number, one in enumerate(totals)])
-    legs = {leg.kind.value: leg.amount for leg in legs_of(invoice)}
+    invoice, statement = drafts([_billable(number, *one) for number, one in enumerate(totals)])
+    legs = {leg.kind.value: leg.amount for leg in legs_of_invoice(invoice, "INV-1", {2: "STM-1"})}
     assert legs == expected
     assert sum(legs.values()) == 0
     assert (invoice.total, -statement.total) == (expected.get("receivable", 0), expected.get("payable", 0))

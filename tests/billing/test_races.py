@@ -23,8 +23,11 @@ import pytest
 from django.db import connection, connections, transaction
 
 from accounts.actors import Viewer, task_actor, viewer_of_token
+from accounts.models import Organisation
 from billing.invoicing import services as invoicing
-from billing.invoicing.models import BillingPeriod, Document, InvoicedCharge
+from billing.invoicing.issuers import issuer_now
+from billing.invoicing.models import BillingPeriod, Document, InvoicedCharge, Issuer
+from billing.invoicing.numbering import number_of, take_numbers
 from billing.ledger.models import Account, Journal
 from billing.ledger.services import Leg, post_journal
 from billing.metering.models import Reading, ReadingConflict
@@ -41,6 +44,7 @@ from tests.billing.builders import (
     event,
     make_delivery,
     rate_at,
+    refused,
     send,
     statuses,
 )
@@ -209,14 +213,19 @@ def test_one_id_for_two_deliveries_at_once_is_stored_once_and_the_other_is_a_con
 
 
 def test_numbers_have_no_gaps_whoever_fails(cast: Cast) -> None:
+    """At commit the database counts: without a document for each number nobody could take them."""
     taken: list[int] = []
+    period = BillingPeriod.objects.create(starts_at=START, ends_at=APRIL, closed_at=APRIL)
+    issuer, buyer = issuer_now(), cast.buyer
 
     def finalise(number: int) -> None:
         rng = random.Random(number)
         for _ in range(12):
             with transaction.atomic():
                 count = rng.randint(1, 3)
-                first = invoicing.take_numbers("invoice", year=2026, count=count)
+                first = take_numbers("", "invoice", year=2026, count=count)
+                for sequence in range(first, first + count):
+                    _empty_invoice(buyer, issuer, period, sequence)
                 time.sleep(rng.random() / 200)
                 if rng.random() < 0.4:
                     transaction.set_rollback(True)
@@ -226,6 +235,30 @@ def test_numbers_have_no_gaps_whoever_fails(cast: Cast) -> None:
     at_once(*(lambda number=number: finalise(number) for number in range(4)))
     assert len(taken) > 20
     assert sorted(taken) == list(range(1, len(taken) + 1))
+
+
+def _empty_invoice(buyer: Organisation, issuer: Issuer, period: BillingPeriod, sequence: int) -> None:
+    Document.objects.create(
+        kind="invoice",
+        number=number_of(issuer, "invoice", 2026, sequence),
+        issuer=issuer,
+        year=2026,
+        sequence=sequence,
+        period=period,
+        part=sequence,
+        currency="CNY",
+        net=0,
+        tax=0,
+        total=0,
+        line_count=0,
+        finalised_at=APRIL,
+        **invoicing.facts_of(buyer),
+    )
+
+
+def test_a_number_without_a_document_is_not_given(cast: Cast) -> None:
+    with refused("counts to 1"):
+        take_numbers("", "invoice", year=2026, count=1)
 
 
 def test_the_same_journal_at_once_is_booked_once(cast: Cast) -> None:
