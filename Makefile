@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test bench-engine lint types format shell manage
+.PHONY: help venv demo demo-reset test nightly bench-engine bench-metering bench-quote lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,9 +25,18 @@ demo-reset: venv ## Delete the demo's data, so that the next make demo starts af
 test: venv ## Lint, types, import contracts, migrations and all tests (ARGS="-k offer" goes to pytest)
 	@exec $(WORKBENCH) test $(ARGS)
 
+nightly: venv ## The engine's properties on 100,000 random markets (ARGS="-k promises --hypothesis-seed=20261122")
+	@exec $(WORKBENCH) nightly $(ARGS)
+
 bench-engine: venv ## The engine against its peers (ARGS="--instance small --regime tight --seed 1")
 	@.venv/bin/python -m benchmarks.solvers
 	@exec .venv/bin/python -m benchmarks.engine.run $(ARGS)
+
+bench-quote: venv ## How long a quote takes (ARGS="--instance national --regime tight --seed 1")
+	@exec .venv/bin/python -m benchmarks.engine.quotes $(ARGS)
+
+bench-metering: venv ## How fast meter events are taken in (ARGS="--rounds 5 --seed 1")
+	@exec .venv/bin/python -m benchmarks.metering.run $(ARGS)
 
 lint: venv ## ruff, import contracts, templates
 	@exec $(WORKBENCH) lint

@@ -14,6 +14,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.actors import Actor
 from accounts.models import Organisation
+from billing.invoicing.reference import load_reference
 from demo.market import Market, build_market
 from demo.specs import AlternativeSpec, OfferSpec, OrganisationSpec, RequestSpec
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
@@ -35,6 +36,7 @@ def load_market(*, actor: Actor, now: datetime) -> Market:
     """The whole demo market, and the requests of its first hour. Call it on an empty database."""
     load_catalogue(actor=actor, now=now)
     load_assumed_fx(actor=actor, now=floor_hour(now))
+    load_reference(actor=actor, now=now)
     market = build_market(floor_hour(now))
     organisations = _load_organisations([*market.owners, *market.buyers])
     fleets = _load_supply(market, organisations, now=now)

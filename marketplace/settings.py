@@ -61,7 +61,28 @@ RATING_GRACE = timedelta(minutes=env.int("RATING_GRACE_MINUTES", 15))
 # A period is a calendar month, or a number of hours counted from the epoch (the demo uses hours).
 BILLING_PERIOD = env.str("BILLING_PERIOD", "month")
 BILLING_GRACE = timedelta(minutes=env.int("BILLING_GRACE_MINUTES", 60))
+# Who issues invoices and statements. Something new here is a new issuer row; documents keep theirs.
+INVOICE_ISSUER = {
+    "code": env.str("INVOICE_ISSUER_CODE", ""),
+    "name_en": env.str("INVOICE_ISSUER_NAME_EN", "Cardhour"),
+    "name_zh": env.str("INVOICE_ISSUER_NAME_ZH", "卡时"),
+    "address_en": env.str("INVOICE_ISSUER_ADDRESS_EN", ""),
+    "address_zh": env.str("INVOICE_ISSUER_ADDRESS_ZH", ""),
+    "tax_number": env.str("INVOICE_ISSUER_TAX_NUMBER", ""),
+    "jurisdiction": env.str("INVOICE_ISSUER_JURISDICTION", "CN"),
+    "time_zone": env.str("INVOICE_ISSUER_TIME_ZONE", "Asia/Shanghai"),
+}
 METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
+
+# --- Payments: see docs/stripe.md ------------------------------------------------------------------
+
+# Without a key there are bank transfers only.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+# One for each endpoint at Stripe, and an old one beside its successor while it is being replaced.
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS", [])
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+# Off for localstripe, which knows no address to come back to.
+STRIPE_REDIRECTS = env.bool("STRIPE_REDIRECTS", True)
 
 # --- Applications ---------------------------------------------------------------------------------
 
@@ -98,6 +119,7 @@ INSTALLED_APPS = [
     "billing.rating",
     "billing.ledger",
     "billing.invoicing",
+    "billing.payments",
     "marketplace.audit",
     "marketplace.web",
 ]
@@ -210,11 +232,18 @@ def _periodic(task: str, interval: schedule) -> dict[str, Any]:
 
 CELERY_BEAT_SCHEDULE = {
     "run the market": _periodic("market.run", _every(MARKET_RUN_EVERY, at_least=10)),
+    "prepare quotes": _periodic("market.prepare_quotes", _every(MARKET_RUN_EVERY, at_least=10)),
     "expire requests": _periodic("market.expire_requests", _every(timedelta(minutes=5), at_least=10)),
     "schedule deliveries": _periodic("delivery.schedule", _every(timedelta(minutes=5), at_least=5)),
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),
+    "settle payments": _periodic("billing.sweep_payments", schedule(60)),
+    "remind of overdue invoices": _periodic("billing.dun", _every(timedelta(hours=1), at_least=30)),
+    "check the ledger": _periodic("billing.check_ledger", _every(timedelta(days=1), at_least=60)),
+    "make partitions of readings": _periodic(
+        "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
+    ),
     "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),
 }
@@ -349,9 +378,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "ConstraintEnum": "marketplace.clearing.models.Explanation.Binding",
         "CurrencyEnum": "marketplace.catalogue.models.CurrencyCode",
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
+        "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
     },
 }
 

@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.demand.urls")),
     path("", include("marketplace.agreements.urls")),
     path("", include("marketplace.delivery.urls")),
+    path("", include("billing.payments.urls")),
     path("", include("billing.urls")),
     path("", include("marketplace.audit.urls")),
     path("", include("marketplace.web.urls")),

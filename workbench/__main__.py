@@ -33,6 +33,11 @@ def _test(arguments: list[str]) -> int:
     return 0
 
 
+def _nightly(arguments: list[str]) -> int:
+    checks.run_nightly(ROOT, arguments)
+    return 0
+
+
 def _lint(_arguments: list[str]) -> int:
     checks.run_plain(ROOT, checks.lint(ROOT))
     return 0
@@ -56,6 +61,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": _run_demo,
     "demo-reset": _reset,
     "test": _test,
+    "nightly": _nightly,
     "lint": _lint,
     "types": _types,
     "format": _format,

@@ -1,9 +1,13 @@
-"""`make test` and its parts: a fixed list of checks, in order, ending with the first that fails."""
+"""`make test` and its parts: a fixed list of checks, in order, ending with the first that fails; and
+`make nightly`: the properties of the engine on many times as many random markets."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGINT
 
@@ -15,6 +19,8 @@ from workbench.supervisor import Program, Supervisor
 
 TEST_MIB = 1024
 PYTEST_PROCESSES = "2"
+# Times what `make test` tries, it makes 100,000 markets and more; pytest says how many.
+NIGHTLY_TIMES = "32"
 
 
 @dataclass(frozen=True)
@@ -80,14 +86,7 @@ def run_plain(root: Path, checks: Iterable[Check]) -> None:
 
 
 def run_all(root: Path, arguments: Sequence[str]) -> None:
-    folder = root / ".data" / "test"
-    check_writable(root)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_disk(folder, TEST_MIB)
-    with (
-        locked(folder, "make test") as held,
-        Supervisor(folder / "log", held=[held], adopt=True) as supervisor,
-    ):
+    with _supervised(root, "test") as (supervisor, folder):
         for check in (*lint(root), *types(root)):
             _run(supervisor, root, check, test_environment(NOWHERE))
         servers = databases.start(supervisor, folder, durable=False)
@@ -95,6 +94,36 @@ def run_all(root: Path, arguments: Sequence[str]) -> None:
         for check in django_checks():
             _run(supervisor, root, check, production if check.production else environment)
         _run(supervisor, root, tests(arguments), environment, last=True)
+
+
+def run_nightly(root: Path, arguments: Sequence[str]) -> None:
+    """Every night other markets: the date is the seed. What failed is kept in .hypothesis and tried first."""
+    seed = f"{datetime.now(UTC):%Y%m%d}"
+    times = {"CARDHOUR_TIMES_MARKETS": os.environ.get("CARDHOUR_TIMES_MARKETS", NIGHTLY_TIMES)}
+    _say(f"== the seed is {seed}, if ARGS names no other")
+    with _supervised(root, "nightly") as (supervisor, folder):
+        environment = test_environment(databases.start(supervisor, folder, durable=False)) | times
+        _run(supervisor, root, random_markets(seed, arguments), environment, last=True)
+
+
+def random_markets(seed: str, arguments: Sequence[str]) -> Check:
+    """The tests of the engine. The same seed tries the same markets."""
+    shared = ["-n", PYTEST_PROCESSES, "--dist=worksteal", "--timeout=0", f"--hypothesis-seed={seed}"]
+    return Check("random markets", [sys.executable, "-m", "pytest", "tests/engine", *shared, *arguments])
+
+
+@contextmanager
+def _supervised(root: Path, what: str) -> Iterator[tuple[Supervisor, Path]]:
+    """A supervisor for the servers of one command, and the folder that they keep their data in."""
+    folder = root / ".data" / what
+    check_writable(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    check_disk(folder, TEST_MIB)
+    with (
+        locked(folder, f"make {what}") as held,
+        Supervisor(folder / "log", held=[held], adopt=True) as supervisor,
+    ):
+        yield supervisor, folder
 
 
 def _run(

@@ -18,6 +18,7 @@ v1 = [
     path("", include("billing.rating.api_urls")),
     path("", include("billing.ledger.api_urls")),
     path("", include("billing.invoicing.api_urls")),
+    path("", include("billing.payments.api_urls")),
     path("", include("marketplace.audit.api_urls")),
 ]
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from marketplace.clearing import api
+from marketplace.clearing import api, quote_api
 
 urlpatterns = [
     path("market-board", api.Board.as_view(), name="market-board"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("market-runs/<int:pk>/package", api.RunPackage.as_view(), name="market-run-package"),
     path("market-runs/<int:pk>/part", api.RunPart.as_view(), name="market-run-part"),
     path("prices", api.Prices.as_view(), name="price-list"),
+    path("quotes", quote_api.QuoteList.as_view(), name="quote-list"),
     path("explanations", api.Explanations.as_view(), name="explanation-list"),
     path("offer-outcomes", api.OfferOutcomes.as_view(), name="offer-outcome-list"),
 ]

@@ -1,153 +1,146 @@
-"""What of the market as it is now could serve a request that somebody is still writing.
+"""What a request that somebody is still writing would cost now, without a run.
 
-Counts offers, like the explanation of a run, and with the same code of the engine. It says what is
-there, not who gets it: others may ask for the same cards.
+It says what could be had if nobody else were asking, at the prices of the last run: the market run decides
+who gets it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import NamedTuple
 
-from django.conf import settings
-from django.contrib.auth.decorators import login_required
-from django.core.cache import cache
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
-
-from accounts.requests import PageRequest
-from marketplace.catalogue.selectors import profiles_in_force
-from marketplace.clearing import snapshot
-from marketplace.clearing.models import Explanation
-from marketplace.clock import market_now, next_hour
-from marketplace.demand.forms import Builder
+from marketplace import engine
+from marketplace.clearing import wording
+from marketplace.clearing.quote_book import Prepared, current
+from marketplace.clearing.results import from_micro
+from marketplace.clearing.snapshot.demand import alternative_of
+from marketplace.clearing.snapshot.units import micro
+from marketplace.clock import HOUR, next_hour
 from marketplace.demand.names import Names
 from marketplace.demand.rules import AlternativeInput, RequestInput, request_problems
-from marketplace.engine import snapshot as engine
-from marketplace.engine.eligibility import Eligibility, Eligible
-from marketplace.engine.facts import Facts
-from marketplace.engine.want import Want, bases, wants
 
-KEPT_SECONDS = 15
-KEY = "quote/market"
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a fill costs in all and per unit and hour, in the request's currency.
+
+    ``share`` is the part of what is wanted that it fills; 1 is all.
+    """
+
+    total: Decimal
+    unit: Decimal
+    share: Decimal
+    starts_at: datetime
+    hours: int
+    within_limit: bool
+
+
+class Removed(NamedTuple):
+    constraint: str
+    offers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What would be if one constraint were not asked for; ``cost`` is ``None`` where it would not help."""
+
+    constraint: str
+    cost: Cost | None
+    more_offers: int
+    more_sites: int
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The funnel of one alternative, ready for ``c-funnel``, and the cheapest of what is left.
+    """One alternative: how many offers, sites and zones could serve it, and the cheapest way to have it.
 
-    ``ask`` is the lowest ask per card-hour of the cheapest offer, ``None`` where nothing is left.
+    ``removed`` are the offers that each constraint takes away of those that the ones before it left;
+    ``unit_name`` is what ``Cost.unit`` is for.
     """
 
-    stages: tuple[dict[str, Any], ...]
-    left: int
-    ask: Decimal | None
-    currency: str
+    market: int
+    removed: tuple[Removed, ...]
+    offers: int
+    sites: int
     zones: int
+    unit_name: str
+    cost: Cost | None
+    without: tuple[Dropped, ...]
 
 
-def quotes(request: RequestInput) -> list[Quote | None]:
-    """A quote for each alternative; ``None`` where it does not fit into the market's horizon."""
-    market = _market()
-    facts = Facts(market)
-    eligibility = Eligibility(facts)
-    window = snapshot.Window(datetime.fromisoformat(market.horizon_start), market.slots)
-    found: list[Quote | None] = []
-    for position, given in enumerate(request.alternatives):
-        want = _want(request, given, position, window, market)
-        found.append(None if want is None else _quote(eligibility.of(want), facts, market))
-    return found
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Quotes of a market at a moment, in the order of the alternatives.
+
+    ``None`` stands for an alternative that is not part of the market yet: it does not fit into its hours,
+    or there is no exchange rate of its currency.
+    """
+
+    at: datetime
+    alternatives: tuple[Quote | None, ...]
 
 
-def _market() -> engine.Snapshot:
-    """The offers as a run would see them, ``KEPT_SECONDS`` old at most."""
-    start = next_hour(market_now())
-    market: engine.Snapshot | None = cache.get(KEY)
-    if market is None or market.horizon_start != start.isoformat():
-        market = snapshot.build(
-            horizon_start=start,
-            slots=settings.MARKET_HORIZON_SLOTS,
-            base_currency=settings.MARKET_BASE_CURRENCY,
-            profiles=profiles_in_force(),
-            now=market_now(),
-            requests=(),
-        )
-        cache.set(KEY, market, KEPT_SECONDS)
-    return market
+def quotes(request: RequestInput, *, now: datetime) -> Quotes:
+    """A quote for each alternative; ``QuotesInPreparation`` where the market has not been read yet."""
+    prepared, at = current()
+    found = (_quote(request, given, prepared, now) for given in request.alternatives)
+    return Quotes(at, tuple(found))
 
 
-def _want(
-    request: RequestInput,
-    given: AlternativeInput,
-    position: int,
-    window: snapshot.Window,
-    market: engine.Snapshot,
-) -> Want | None:
-    alternative = snapshot.alternative_of(
-        given,
-        window,
-        position=position,
+def _quote(request: RequestInput, given: AlternativeInput, prepared: Prepared, now: datetime) -> Quote | None:
+    alternative = alternative_of(
+        # The book may be of an hour that has passed since.
+        replace(given, earliest_start=max(given.earliest_start, next_hour(now))),
+        prepared.window,
+        position=0,
         models=given.accelerator_models,
         stacks=given.stacks,
         near=given.near,
     )
-    if alternative is None or request.currency not in bases(market):
+    if alternative is None or request.currency not in prepared.book.bases:
         return None
-    least = snapshot.micro(request.least_share, ROUND_CEILING)
     asked = engine.Request(
-        id=0, buyer=0, currency=request.currency, least=least, entered=0, alternatives=(alternative,)
+        id=0,
+        buyer=0,
+        currency=request.currency,
+        least=micro(request.least_share, ROUND_CEILING),
+        entered=0,
+        alternatives=(alternative,),
     )
-    return next(wants(asked, bases(market)))
+    (found,) = engine.quote(prepared.book, asked)
+    work = alternative.amount * (alternative.duration if alternative.divisible else 1)
 
+    def told(cost: engine.Cost | None) -> Cost | None:
+        return None if cost is None else _told(cost, work, prepared.start)
 
-def _quote(able: Eligible, facts: Facts, market: engine.Snapshot) -> Quote:
-    """Rows are ordered from the cheapest offer to the dearest, so the first one is the cheapest."""
-    offers = [facts.offers[row] for row in able.rows.tolist()]
-    sites = {site.id: site for site in market.sites}
     return Quote(
-        stages=tuple(_stages(able)),
-        left=len(offers),
-        ask=Decimal(min(offers[0].asks)).scaleb(-6) if offers else None,
-        currency=sites[offers[0].site].currency if offers else "",
-        zones=len({sites[offer.site].zone for offer in offers}),
+        market=found.funnel.offers,
+        removed=tuple(Removed(constraint.value, count) for constraint, count in found.funnel.removed),
+        offers=found.offers,
+        sites=found.sites,
+        zones=found.zones,
+        unit_name=wording.UNIT_NAMES[alternative.unit],
+        cost=told(found.cost),
+        without=tuple(
+            Dropped(each.constraint.value, told(each.cost), each.offers, each.sites) for each in found.without
+        ),
     )
 
 
-def _stages(able: Eligible) -> Iterable[dict[str, Any]]:
-    kept = able.funnel.offers
-    yield {"label": _("Offers on the market"), "kept": kept, "removed": 0}
-    for constraint, removed in able.funnel.removed:
-        kept -= removed
-        label = str(Explanation.Binding(constraint).label)
-        yield {
-            "label": label[:1].upper() + label[1:],
-            "kept": kept,
-            "removed": removed,
-            "binding": kept == 0,
-        }
+def _told(cost: engine.Cost, work: int, start: datetime) -> Cost:
+    return Cost(
+        total=from_micro(cost.paid),
+        unit=from_micro(cost.unit),
+        share=Decimal(cost.filled) / work,
+        starts_at=start + cost.first_slot * HOUR,
+        hours=cost.slots,
+        within_limit=cost.within_limit,
+    )
 
 
-def missing(request: RequestInput) -> list[str]:
-    """What keeps the request from being counted, in words; nothing where it can enter the market."""
-    problems = request_problems(request, Names.load(), market_now())
-    return list(dict.fromkeys(text for name, text in problems if name != "title"))
-
-
-@login_required
-@require_POST
-def quote(request: PageRequest) -> HttpResponse:
-    """The panel beside the requirement builder: how many offers each constraint leaves now."""
-    builder = Builder.sent(request.POST)
-    context: dict[str, Any] = {"now": market_now()}
-    if not builder.alternatives_are_valid():
-        return render(request, "demand/quote.html", context)
-    asked = builder.draft()
-    context["missing"] = missing(asked)
-    if not context["missing"]:
-        context["quotes"] = quotes(asked)
-    return render(request, "demand/quote.html", context)
+def problems(request: RequestInput, *, now: datetime) -> list[tuple[str, str]]:
+    """Fields and what is wrong with them. A title is not needed for a quote."""
+    found = request_problems(request, Names.load(), now)
+    return [(name, text) for name, text in found if name != "title"]

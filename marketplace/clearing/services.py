@@ -8,7 +8,6 @@ between transactions, on the stored snapshot, and may run twice: it is determini
 from __future__ import annotations
 
 import gzip
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,19 +15,17 @@ from datetime import datetime
 from decimal import Decimal
 from time import perf_counter
 
-import msgspec
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
-from psycopg import Copy
 
 from accounts import audit
 from accounts.actors import Actor
 from marketplace import engine
-from marketplace.catalogue.models import AcceleratorModel, Zone
 from marketplace.catalogue.selectors import profiles_in_force
-from marketplace.clearing import snapshot
-from marketplace.clearing.models import Allocation, ClearingPrice, MarketRun
+from marketplace.clearing import results, snapshot
+from marketplace.clearing.models import Allocation, MarketRun
+from marketplace.clearing.results import from_micro
 from marketplace.clock import HOUR, hours_between, next_hour
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.errors import DomainError
@@ -181,9 +178,9 @@ def commit(run_id: int, data: bytes, computed: Computed, *, now: datetime, actor
     matched = sorted({placement.request for placement in result.placements})
     _close_requests(matched)
     allocations = _allocate(run, market, result)
-    _record_prices(run, market, result)
-    _record_explanations(run, result)
-    _record_offers(run, result)
+    results.record_prices(run, market, result)
+    results.record_explanations(run, result)
+    results.record_offers(run, result)
     _finish(run, computed, matched=len(matched), now=now)
     audit.record(
         actor=actor,
@@ -251,7 +248,7 @@ def _terms(market: engine.Snapshot, result: engine.Result) -> Iterable[tuple[eng
         offer = offers[placement.offer]
         site = sites[offer.site]
         slots = range(placement.first_slot, placement.first_slot + placement.slots)
-        paid = [_from_micro(prices[offer.model, site.zone, slot]) for slot in slots]
+        paid = [from_micro(prices[offer.model, site.zone, slot]) for slot in slots]
         fx_rate = worth[site.currency] / worth[requests[placement.request].currency]
         yield placement, _Terms(alternatives[placement.request, placement.alternative], paid, fx_rate)
 
@@ -261,10 +258,6 @@ def _alternative_ids(result: engine.Result) -> dict[tuple[int, int], int]:
     return {
         (request, position): pk for request, position, pk in rows.values_list("request", "position", "pk")
     }
-
-
-def _from_micro(value: int) -> Decimal:
-    return Decimal(value).scaleb(-6)
 
 
 def _allocation(
@@ -285,63 +278,6 @@ def _allocation(
     )
 
 
-def _record_prices(run: MarketRun, market: engine.Snapshot, result: engine.Result) -> None:
-    models = dict(AcceleratorModel.objects.values_list("slug", "pk"))
-    zones = dict(Zone.objects.values_list("slug", "pk"))
-    cards = _cards_sold(market, result)
-    ClearingPrice.objects.bulk_create(
-        ClearingPrice(
-            run=run,
-            model_id=models[price.model],
-            zone_id=zones[price.zone],
-            slot=run.horizon_start + price.slot * HOUR,
-            currency=price.currency,
-            price=_from_micro(price.price),
-            cards=cards[price.model, price.zone, price.slot],
-        )
-        for price in result.prices
-    )
-
-
-def _cards_sold(market: engine.Snapshot, result: engine.Result) -> dict[tuple[str, str, int], int]:
-    zones = {site.id: site.zone for site in market.sites}
-    products = {offer.id: (offer.model, zones[offer.site]) for offer in market.offers}
-    sold: dict[tuple[str, str, int], int] = defaultdict(int)
-    for placement in result.placements:
-        for slot in range(placement.first_slot, placement.first_slot + placement.slots):
-            sold[*products[placement.offer], slot] += placement.cards
-    return sold
-
-
-def _record_explanations(run: MarketRun, result: engine.Result) -> None:
-    """By COPY: a national run has 100,000 of them, and inserting them takes several times as long."""
-    columns = "run_id, request_id, outcome, binding, price, foregone, details"
-    with _copy_into(f"clearing_explanation ({columns})") as rows:
-        for said in result.explanations:
-            price = None if said.price is None else _from_micro(said.price)
-            details = msgspec.json.encode(said).decode()
-            decided = (said.outcome, said.binding or "", price, _from_micro(said.foregone), details)
-            rows.write_row((run.pk, said.request, *decided))
-
-
-def _record_offers(run: MarketRun, result: engine.Result) -> None:
-    with _copy_into("clearing_offeroutcome (run_id, offer_id, free, sold, ask, card_hours)") as rows:
-        for outcome in result.offers:
-            remedy = outcome.remedy
-            more = (_from_micro(remedy.ask), remedy.card_hours) if remedy else (None, None)
-            rows.write_row((run.pk, outcome.offer, outcome.free, outcome.sold, *more))
-
-
-@contextmanager
-def _copy_into(table: str) -> Iterator[Copy]:
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} FROM STDIN") as rows,
-    ):
-        yield rows
-
-
 def _finish(run: MarketRun, computed: Computed, *, matched: int, now: datetime) -> None:
     result = computed.result
     data = engine.result_bytes(result)
@@ -354,12 +290,12 @@ def _finish(run: MarketRun, computed: Computed, *, matched: int, now: datetime) 
     run.requests_matched = matched
     run.card_hours_free = sum(offer.free for offer in result.offers)
     run.card_hours_sold = sum(offer.sold for offer in result.offers)
-    run.surplus = _from_micro(result.surplus)
-    run.objective = _from_micro(result.objective)
-    run.bound = _from_micro(result.bound.value)
+    run.surplus = from_micro(result.surplus)
+    run.objective = from_micro(result.objective)
+    run.bound = from_micro(result.bound.value)
     run.repriced = result.repriced
     run.refused_in_money = len(foregone)
-    run.foregone = _from_micro(sum(foregone))
+    run.foregone = from_micro(sum(foregone))
     run.clear_ms, run.verify_ms = computed.clear_ms, computed.verify_ms
     run.save()
 

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from marketplace.clearing import views
-from marketplace.clearing.quote import quote
+from marketplace.clearing.quote_panel import quote
 
 app_name = "clearing"
 urlpatterns = [

@@ -26,7 +26,7 @@ from marketplace.catalogue.selectors import (
     profiles_of,
 )
 from marketplace.catalogue.wording import TONES, evidence_name
-from marketplace.clearing import selectors, wording
+from marketplace.clearing import remedies, selectors, wording
 from marketplace.clearing.board import market_board, next_run_at
 from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
 from marketplace.clock import market_now
@@ -251,7 +251,7 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
     found = get_object_or_404(selectors.explanations_for(request.viewer), run=run, request=request_pk)
     asked = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=request_pk)
     alternatives = list(asked.alternatives.all())
-    remedy = wording.remedy(found, alternatives, names_by_slug())
+    remedy = remedies.remedy(found, alternatives, names_by_slug())
     again = _again(request, found.request.organisation_id, remedy)
     context = {
         "explanation": found,
@@ -265,7 +265,7 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
     return render(request, "clearing/explanation.html", context)
 
 
-def _again(request: PageRequest, buyer: int, remedy: wording.Remedy | None) -> str:
+def _again(request: PageRequest, buyer: int, remedy: remedies.Remedy | None) -> str:
     """Where the same request can be made again with the remedy in it, for those who may make it."""
     page = resolve(["demand:create"])
     if not page or remedy is None or not remedy.fields or not may(request, Capability.TRADE, buyer):

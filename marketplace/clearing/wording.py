@@ -1,4 +1,4 @@
-"""Explanations in words: what was asked for, what each constraint removed, and what would have matched.
+"""Explanations in words: what was asked for, what each constraint removed, and what it lost against.
 
 The engine counts in micro-units, MiB, microseconds and milligrams; here it becomes what people read.
 """
@@ -7,24 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from marketplace.clearing.models import Explanation, MarketRun, OfferOutcome
+from marketplace.clearing.models import Explanation, OfferOutcome
 from marketplace.clock import HOUR
 from marketplace.demand.models import Alternative
 from marketplace.engine.result import Constraint
-from marketplace.engine.snapshot import MICRO, Unit
+from marketplace.engine.snapshot import Unit
 from marketplace.supply.models import VerificationLevel
 from marketplace.web import formats
 
-MEBIBYTES_A_GIGABYTE = 1024
 UNIT_NAMES = {Unit.CARDS: "card-h", Unit.NP: "nP-h"}
-
-Value = int | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +30,6 @@ class Funnel:
     alternative: Alternative
     wanted: str
     stages: Sequence[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """The one change that would have matched: in words, and as fields of a new request.
-
-    ``alternative`` counts the alternatives from 0, whatever their positions. Where the change is not
-    one of the request itself there are no fields.
-    """
-
-    words: str
-    fields: Mapping[str, str]
 
 
 def funnels(explanation: Explanation, alternatives: Sequence[Alternative]) -> list[Funnel]:
@@ -140,11 +124,11 @@ def _listed(names: Iterable[object]) -> str:
     return ", ".join(str(name) for name in names)
 
 
-def _at_least(value: str) -> str:
+def at_least(value: str) -> str:
     return _("at least %(value)s") % {"value": value}
 
 
-def _at_most(value: str) -> str:
+def at_most(value: str) -> str:
     return _("at most %(value)s") % {"value": value}
 
 
@@ -210,15 +194,15 @@ _ASKED: Mapping[Constraint, Callable[[Alternative], str]] = {
     Constraint.MODEL: lambda a: _listed(a.accelerator_models.all()),
     Constraint.RATE: lambda a: a.get_workload_display(),
     Constraint.PRECISION: lambda a: a.get_precision_display(),
-    Constraint.MEMORY: lambda a: _given(a.memory_gb, lambda v: _at_least(gigabytes(v))),
+    Constraint.MEMORY: lambda a: _given(a.memory_gb, lambda v: at_least(gigabytes(v))),
     Constraint.STACK: lambda a: _listed(a.stacks.all()),
     Constraint.JURISDICTION: lambda a: _listed(a.jurisdictions),
     Constraint.LATENCY: _round_trip,
-    Constraint.BANDWIDTH: lambda a: _given(a.bandwidth_mbps, lambda v: _at_least(bandwidth(v))),
-    Constraint.RENEWABLE_SHARE: lambda a: _given(a.renewable_share, lambda v: _at_least(formats.percent(v))),
-    Constraint.CARBON: lambda a: _given(a.carbon, lambda v: _at_most(formats.carbon(v))),
+    Constraint.BANDWIDTH: lambda a: _given(a.bandwidth_mbps, lambda v: at_least(bandwidth(v))),
+    Constraint.RENEWABLE_SHARE: lambda a: _given(a.renewable_share, lambda v: at_least(formats.percent(v))),
+    Constraint.CARBON: lambda a: _given(a.carbon, lambda v: at_most(formats.carbon(v))),
     Constraint.VERIFICATION: lambda a: _given(a.verification, lambda v: str(VerificationLevel(v).label)),
-    Constraint.NOTICE: lambda a: _given(a.notice_minutes, lambda v: _at_least(formats.duration(v * 60))),
+    Constraint.NOTICE: lambda a: _given(a.notice_minutes, lambda v: at_least(formats.duration(v * 60))),
     Constraint.WINDOW: _window,
     Constraint.CAPACITY: _capacity,
     Constraint.BUDGET: _budget,
@@ -257,10 +241,10 @@ def _price(price: Decimal, currency: str, units: Iterable[str]) -> str:
     """With every digit: rounded, it might seem to be within the limit."""
     names = {UNIT_NAMES[Unit(unit)] for unit in units}
     unit = names.pop() if len(names) == 1 else _("unit-hour")
-    return formats.price(price, currency, unit, _decimals(price))
+    return formats.price(price, currency, unit, decimals_of(price))
 
 
-def _decimals(price: Decimal) -> int:
+def decimals_of(price: Decimal) -> int:
     return max(2, -int(price.normalize().as_tuple().exponent))
 
 
@@ -268,7 +252,7 @@ def unsold(outcome: OfferOutcome) -> str:
     """What lower ask would have sold how much of an offer that a run left unsold."""
     if outcome.ask is not None and outcome.card_hours is not None:
         return _("At %(ask)s, %(quantity)s more would have sold in run %(run)s.") % {
-            "ask": formats.price(outcome.ask, outcome.offer.currency, decimals=_decimals(outcome.ask)),
+            "ask": formats.price(outcome.ask, outcome.offer.currency, decimals=decimals_of(outcome.ask)),
             "quantity": formats.card_hours(outcome.card_hours),
             "run": outcome.run,
         }
@@ -278,173 +262,13 @@ def unsold(outcome: OfferOutcome) -> str:
 
 
 def gigabytes(value: Decimal) -> str:
-    return _all_digits(value, "GB")
+    return all_digits(value, "GB")
 
 
 def bandwidth(value: int) -> str:
-    return _all_digits(value, "Mbit/s")
+    return all_digits(value, "Mbit/s")
 
 
-def _all_digits(value: Decimal | int, unit: str) -> str:
+def all_digits(value: Decimal | int, unit: str) -> str:
     """A figure of a remedy: rounded, it might not have matched."""
     return f"{formats.number(value, at_most=6)}{formats.NO_BREAK}{unit}"
-
-
-def remedy(
-    explanation: Explanation, alternatives: Sequence[Alternative], names: Mapping[str, str]
-) -> Remedy | None:
-    """What would have matched the request, or ``None``: it matched, or no single change would have.
-
-    ``names`` are those of accelerator models and software stacks by their slugs.
-    """
-    found = explanation.details.get("remedy")
-    places = {alternative.position: place for place, alternative in enumerate(alternatives)}
-    if found is None or found["alternative"] not in places:
-        return None
-    place = places[found["alternative"]]
-    constraint, value = Constraint(found["constraint"]), found["value"]
-    context = _Context(explanation.run, explanation.request.currency, alternatives[place], names)
-    if constraint not in _REMEDIES:
-        name = Explanation.Binding(constraint).label
-        return Remedy(_("A wider %(constraint)s would have matched it.") % {"constraint": name}, {})
-    words, fields = _REMEDIES[constraint](context, value)
-    return Remedy(words, {"request": str(explanation.request_id), "alternative": str(place), **fields})
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    run: MarketRun
-    currency: str
-    alternative: Alternative
-    names: Mapping[str, str]
-
-    def name(self, value: Value) -> str:
-        return self.names.get(str(value), str(value))
-
-    def moment(self, slot: Value) -> datetime:
-        return self.run.horizon_start + int(slot or 0) * HOUR
-
-
-Said = tuple[str, dict[str, str]]
-
-
-def _from_micro(value: Value) -> Decimal:
-    return Decimal(int(value or 0)) / MICRO
-
-
-def _limit(context: _Context, value: Value) -> Said:
-    unit = UNIT_NAMES[Unit(context.alternative.unit)]
-    price = _from_micro(value)
-    # Every digit is shown: a limit rounded down would not have matched.
-    words = _("Raising the limit to %(price)s would have matched it.") % {
-        "price": formats.price(price, context.currency, unit, _decimals(price))
-    }
-    return words, {"limit": formats.exact(price)}
-
-
-def _less(context: _Context, value: Value) -> Said:
-    unit = context.alternative.unit
-    smaller = Decimal(int(value or 0)) if unit == Unit.CARDS else _from_micro(value)
-    words = _("Asking for %(less)s instead of %(asked)s would have matched it.") % {
-        "less": amount(unit, smaller),
-        "asked": amount(unit, context.alternative.amount),
-    }
-    return words, {"amount": formats.exact(smaller)}
-
-
-def _later(context: _Context, value: Value) -> Said:
-    deadline = context.moment(value)
-    words = _("Accepting %(moment)s as the latest end would have matched it.") % {
-        "moment": formats.moment(deadline)
-    }
-    return words, {"deadline": deadline.isoformat()}
-
-
-def _accepting(field: str) -> Callable[[_Context, Value], Said]:
-    def say(context: _Context, value: Value) -> Said:
-        words = _("Accepting %(name)s as well would have matched it.") % {"name": context.name(value)}
-        return words, {field: str(value)}
-
-    return say
-
-
-def _instead(_context: _Context, value: Value) -> Said:
-    if value is None:
-        return _dropped(Constraint.PRECISION), {"precision": ""}
-    words = _("Accepting %(name)s instead would have matched it.") % {"name": str(value).upper()}
-    return words, {"precision": str(value)}
-
-
-def _relaxed(
-    constraint: Constraint, field: str, show: Callable[[Value], str], store: Callable[[Value], str]
-) -> Callable[[_Context, Value], Said]:
-    def say(_context: _Context, value: Value) -> Said:
-        if value is None:
-            return _dropped(constraint), {field: ""}
-        words = _("Changing %(constraint)s to %(value)s would have matched it.") % {
-            "constraint": Explanation.Binding(constraint).label,
-            "value": show(value),
-        }
-        return words, {field: store(value)}
-
-    return say
-
-
-def _dropped(constraint: Constraint) -> str:
-    name = Explanation.Binding(constraint).label
-    return _("Asking nothing about %(constraint)s would have matched it.") % {"constraint": name}
-
-
-def _memory(value: Value) -> Decimal:
-    return Decimal(int(value or 0)) / MEBIBYTES_A_GIGABYTE
-
-
-def _thousandth(value: Value) -> Decimal:
-    return Decimal(int(value or 0)) / 1000
-
-
-_REMEDIES: Mapping[Constraint, Callable[[_Context, Value], Said]] = {
-    Constraint.LIMIT: _limit,
-    Constraint.CAPACITY: _less,
-    Constraint.WINDOW: _later,
-    Constraint.MODEL: _accepting("accelerator_models"),
-    Constraint.STACK: _accepting("stacks"),
-    Constraint.JURISDICTION: _accepting("jurisdictions"),
-    Constraint.PRECISION: _instead,
-    Constraint.MEMORY: _relaxed(
-        Constraint.MEMORY,
-        "memory_gb",
-        lambda v: _at_least(gigabytes(_memory(v))),
-        lambda v: formats.exact(_memory(v)),
-    ),
-    Constraint.LATENCY: _relaxed(
-        Constraint.LATENCY,
-        "round_trip_ms",
-        lambda v: _at_most(_all_digits(_thousandth(v), "ms")),
-        lambda v: formats.exact(_thousandth(v)),
-    ),
-    Constraint.BANDWIDTH: _relaxed(
-        Constraint.BANDWIDTH, "bandwidth_mbps", lambda v: _at_least(bandwidth(int(v or 0))), str
-    ),
-    Constraint.RENEWABLE_SHARE: _relaxed(
-        Constraint.RENEWABLE_SHARE,
-        "renewable_share",
-        lambda v: _at_least(_all_digits(_from_micro(v) * 100, "%")),
-        lambda v: formats.exact(_from_micro(v)),
-    ),
-    Constraint.CARBON: _relaxed(
-        Constraint.CARBON,
-        "carbon",
-        lambda v: _at_most(_all_digits(_thousandth(v), "gCO₂/kWh")),
-        lambda v: formats.exact(_thousandth(v)),
-    ),
-    Constraint.VERIFICATION: _relaxed(
-        Constraint.VERIFICATION, "verification", lambda v: str(VerificationLevel(int(v or 0)).label), str
-    ),
-    Constraint.NOTICE: _relaxed(
-        Constraint.NOTICE,
-        "notice_minutes",
-        lambda v: _at_least(formats.duration(int(v or 0) * 60)),
-        str,
-    ),
-}

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import Capability
 from accounts.models import Organisation
-from accounts.pages import show_refusal, with_organisation
+from accounts.pages import refusals_on, with_organisation
 from accounts.requests import PageRequest
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.clock import market_now
@@ -24,7 +24,6 @@ from marketplace.demand import groups
 from marketplace.demand.commitments import budgets_for, choices_for, open_with_owners
 from marketplace.demand.groups import LARGEST_CHOICE, BudgetInput, ChoiceInput
 from marketplace.demand.models import LARGEST_CAP, OwnerCap
-from marketplace.errors import DomainError
 from marketplace.web.access import may, require_trader
 from marketplace.web.fields import ExactField
 from marketplace.web.listing import refused
@@ -74,16 +73,13 @@ def new_budget(request: PageRequest, organisation: Organisation) -> HttpResponse
     require_trader(request, organisation, Organisation.Kind.BUYER)
     form = BudgetForm(request.POST, auto_id="budget_%s")
     if form.is_valid():
-        try:
+        with refusals_on(form):
             made = groups.create_budget(
                 viewer=request.viewer,
                 organisation=organisation,
                 budget=BudgetInput(**form.cleaned_data),
                 now=market_now(),
             )
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The budget “%(name)s” is ready for requests.") % {"name": made})
             return redirect("demand:groups")
     return refused(request, "demand/groups.html", _context(request, budget_form=form))
@@ -95,16 +91,13 @@ def new_choice(request: PageRequest, organisation: Organisation) -> HttpResponse
     require_trader(request, organisation, Organisation.Kind.BUYER)
     form = ChoiceForm(request.POST, auto_id="choice_%s")
     if form.is_valid():
-        try:
+        with refusals_on(form):
             made = groups.create_choice(
                 viewer=request.viewer,
                 organisation=organisation,
                 choice=ChoiceInput(**form.cleaned_data),
                 now=market_now(),
             )
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The choice “%(name)s” is ready for requests.") % {"name": made})
             return redirect("demand:groups")
     return refused(request, "demand/groups.html", _context(request, choice_form=form))
@@ -135,13 +128,10 @@ def owner_cap(request: PageRequest, organisation: Organisation) -> HttpResponse:
     form = OwnerCapForm(request.POST, auto_id="cap_%s")
     if form.is_valid():
         wanted = form.cleaned_data["card_hours"]
-        try:
+        with refusals_on(form):
             groups.set_owner_cap(
                 viewer=request.viewer, organisation=organisation, card_hours=wanted, now=market_now()
             )
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The cap holds from the next market run on."))
             return redirect("demand:groups")
     return refused(request, "demand/groups.html", _context(request, cap_form=form))

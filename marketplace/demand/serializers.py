@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -156,13 +157,11 @@ class AlternativeForm(serializers.Serializer[Any]):
     notice_minutes = serializers.IntegerField(**OPTIONAL)
 
 
-class RequestForm(serializers.Serializer[Any]):
-    organisation = OrganisationOfViewer(required=False)
-    title = serializers.CharField(max_length=120)
+class WantedForm(serializers.Serializer[Any]):
+    """What somebody wants, whoever it is and whatever it is called."""
+
     currency = serializers.ChoiceField(choices=CurrencyCode.choices)
-    least_share = _decimal(7, 6, default=1)
-    shared_budget = serializers.IntegerField(**OPTIONAL, help_text="An open budget, in this currency.")
-    choice = serializers.IntegerField(**OPTIONAL, help_text="An open choice.")
+    least_share = _decimal(7, 6, default=Decimal(1))
     alternatives = serializers.ListField(
         child=AlternativeForm(), allow_empty=False, max_length=MOST_ALTERNATIVES
     )
@@ -170,13 +169,20 @@ class RequestForm(serializers.Serializer[Any]):
     def request_input(self) -> RequestInput:
         given = self.validated_data
         return RequestInput(
-            title=given["title"],
+            title=given.get("title", ""),
             currency=given["currency"],
             least_share=given["least_share"],
             shared_budget=given.get("shared_budget"),
             choice=given.get("choice"),
             alternatives=[_alternative(row) for row in given["alternatives"]],
         )
+
+
+class RequestForm(WantedForm):
+    organisation = OrganisationOfViewer(required=False)
+    title = serializers.CharField(max_length=120)
+    shared_budget = serializers.IntegerField(**OPTIONAL, help_text="An open budget, in this currency.")
+    choice = serializers.IntegerField(**OPTIONAL, help_text="An open choice.")
 
 
 def _alternative(row: dict[str, Any]) -> AlternativeInput:

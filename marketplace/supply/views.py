@@ -16,10 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.actors import Capability
 from accounts.models import Organisation
-from accounts.pages import show_refusal, with_organisation
+from accounts.pages import refusals_on, with_organisation
 from accounts.requests import PageRequest, id_in
 from marketplace.clock import HOUR, floor_hour, market_now, next_hour
-from marketplace.errors import DomainError
 from marketplace.supply import services
 from marketplace.supply.forms import (
     AmendForm,
@@ -129,13 +128,10 @@ def new_site(request: PageRequest, organisation: Organisation) -> HttpResponse:
     require_trader(request, organisation, Organisation.Kind.OWNER)
     form = SiteForm(posted(request))
     if form.is_valid():
-        try:
+        with refusals_on(form):
             created = services.create_site(
                 viewer=request.viewer, organisation=organisation, site=form.site(), now=market_now()
             )
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(
                 request, _("%(site)s is registered. Add what is installed there.") % {"site": created}
             )
@@ -150,11 +146,8 @@ def new_fleet(request: PageRequest, pk: int) -> HttpResponse:
     request.viewer.require(Capability.TRADE, at.owner_id)
     form = FleetForm(posted(request))
     if form.is_valid():
-        try:
+        with refusals_on(form):
             services.create_fleet(viewer=request.viewer, site=at, fleet=form.fleet(), now=market_now())
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The fleet is registered. It earns once you offer it."))
             return redirect("supply:site", at.pk)
     return _form(request, "supply/new_fleet.html", form, {"site": at})
@@ -168,11 +161,8 @@ def power_cap(request: PageRequest, pk: int) -> HttpResponse:
     form = PowerCapForm(posted(request), initial={"power_cap_kw": shown.power_cap_kw})
     if form.is_valid():
         kilowatts = form.cleaned_data["power_cap_kw"]
-        try:
+        with refusals_on(form):
             services.set_power_cap(viewer=request.viewer, site=shown, kilowatts=kilowatts, now=market_now())
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The power cap holds from the next market run on."))
             return redirect("supply:site", shown.pk)
     return _form(request, "supply/power_cap.html", form, {"site": shown})
@@ -186,11 +176,8 @@ def resize_fleet(request: PageRequest, pk: int) -> HttpResponse:
     form = ResizeForm(posted(request), initial={"cards": shown.cards})
     if form.is_valid():
         cards = form.cleaned_data["cards"]
-        try:
+        with refusals_on(form):
             services.resize_fleet(viewer=request.viewer, fleet=shown, cards=cards, now=market_now())
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The number of cards is changed."))
             return redirect("supply:site", shown.site.pk)
     return _form(request, "supply/resize_fleet.html", form, {"fleet": shown})
@@ -247,14 +234,11 @@ def new_offer(request: PageRequest, organisation: Organisation) -> HttpResponse:
     fleets = fleets_for(request.viewer).filter(site__owner__in=mine)
     form = OfferForm(posted(request), fleets=fleets, initial=_offer_initial(request, fleets))
     if form.is_valid():
-        try:
+        with refusals_on(form):
             fleet: Fleet = form.cleaned_data["fleet"]
             created = services.create_offer(
                 viewer=request.viewer, fleet=fleet, offer=form.offer(), now=market_now()
             )
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("%(offer)s is on the market.") % {"offer": created})
             return redirect("supply:offer", created.pk)
     return _form(request, "supply/new_offer.html", form, {"has_fleets": fleets.exists()})
@@ -276,11 +260,8 @@ def amend_offer(request: PageRequest, pk: int) -> HttpResponse:
     request.viewer.require(Capability.TRADE, shown.fleet.site.owner_id)
     form = AmendForm(posted(request), offer=shown)
     if form.is_valid():
-        try:
+        with refusals_on(form):
             services.amend_offer(viewer=request.viewer, offer=shown, change=form.change(), now=market_now())
-        except DomainError as refusal:
-            show_refusal(form, refusal)
-        else:
             messages.success(request, _("The ask of %(offer)s is changed.") % {"offer": shown})
             return redirect("supply:offer", shown.pk)
     return _form(request, "supply/amend_offer.html", form, {"offer": shown})

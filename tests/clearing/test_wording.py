@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marketplace.clearing import wording
+from marketplace.clearing import remedies, wording
 from marketplace.clearing.models import Explanation, OfferOutcome
 from marketplace.demand.models import Budget, Choice
 from marketplace.engine import Constraint
@@ -167,7 +167,7 @@ def test_a_remedy_outside_of_the_request_is_said_and_is_nothing_to_ask_again_wit
     remedy = {"alternative": 0, "constraint": "budget", "value": 12_000_000}
     told = make_explanation(make_run(), make_request(cast.buyer), binding="budget", remedy=remedy)
 
-    said = wording.remedy(told, list(told.request.alternatives.all()), {})
+    said = remedies.remedy(told, list(told.request.alternatives.all()), {})
 
     assert said is not None
     assert said.words == "A wider budget shared with other requests would have matched it."

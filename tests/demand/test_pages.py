@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from marketplace.clearing import quote_book
 from marketplace.demand.models import Budget, Choice, ComputeRequest, OwnerCap
 from tests.cast import Cast
 from tests.clearing.market import make_reference
@@ -176,6 +177,7 @@ def test_an_answer_that_says_too_little_is_refused(
 
 def test_the_panel_of_the_quote_asks_for_no_group(cast: Cast, now: datetime) -> None:
     make_reference()
+    quote_book.prepare(now=now)
     form = request_form(shared_budget="77", choice="nonsense", title="")
     answer = signed_in(cast.buyer_trader).post(reverse("clearing:quote"), form | {"choice": "78"})
     assert answer.status_code == 200

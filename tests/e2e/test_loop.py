@@ -20,6 +20,7 @@ from billing.rating.tasks import rate_ended_slots
 from marketplace.agreements.tasks import run_market_task
 from marketplace.clock import HOUR, MarketClock
 from marketplace.delivery.tasks import schedule
+from tests.billing.builders import make_billing_facts
 from tests.cast import Cast, bearer
 from tests.clearing.market import make_reference
 from tests.factories import make_fleet, make_region, make_site
@@ -91,6 +92,7 @@ class Market:
 @pytest.fixture
 def market(cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch) -> Market:
     make_reference()
+    make_billing_facts(cast.owner.jurisdiction)
     return Market(cast, client, monkeypatch)
 
 

@@ -81,7 +81,17 @@ def test_clearing_twice_gives_the_same_bytes() -> None:
     assert result_bytes(clear(snapshot)) == result_bytes(clear(snapshot))
 
 
-PLAIN = {"__future__", "collections", "dataclasses", "datetime", "enum", "hashlib", "heapq", "typing"}
+PLAIN = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "typing",
+}
 LIBRARIES = {"marketplace", "msgspec", "numba", "numpy"}
 SPECIAL = {
     "replay.py": {"argparse", "decimal", "pathlib", "sys", "zipfile", "zlib"},

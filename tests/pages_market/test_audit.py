@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.actors import task_actor
 from accounts.models import Organisation
+from billing.metering.hours import rebuild
 from billing.metering.models import Meter, Reading
+from billing.metering.partitions import make_missing, month_of
 from marketplace.clock import MarketClock
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import make_delivery
@@ -34,6 +37,7 @@ def make_reading(
     delivery: Delivery, meter: Meter, quantity: int, *, slot: datetime = START, token: Any
 ) -> None:
     number = Reading.objects.count() + 1
+    make_missing([month_of(slot)])
     Reading.objects.create(
         source="site/1",
         event_id=f"e{number}",
@@ -43,11 +47,11 @@ def make_reading(
         starts_at=slot,
         ends_at=slot + HOUR,
         quantity=quantity,
-        body={},
-        body_digest=f"{number:064x}",
+        body="{}",
         token=token,
         received_at=slot + HOUR,
     )
+    rebuild(delivery, now=slot + HOUR, actor=task_actor("a test"))
 
 
 def make_metered(cast: Cast, owner: Organisation) -> Delivery:

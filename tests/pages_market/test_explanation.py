@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from marketplace.clearing import wording
+from marketplace.clearing import remedies, wording
 from marketplace.clearing.models import Explanation
 from marketplace.demand.models import Alternative
 from tests.cast import Cast
@@ -142,7 +142,7 @@ def test_a_remedy_says_the_same_in_words_and_in_the_link(constraint: str, cast: 
     explanation = make_explanation(make_run(), make_request(cast.buyer), binding=constraint, remedy=remedy)
     alternatives = list(explanation.request.alternatives.all())
 
-    said = wording.remedy(explanation, alternatives, {"h800": "NVIDIA H800", "cuda-12": "CUDA-12"})
+    said = remedies.remedy(explanation, alternatives, {"h800": "NVIDIA H800", "cuda-12": "CUDA-12"})
 
     assert said is not None
     assert words in said.words.replace("\N{NO-BREAK SPACE}", " ")
@@ -154,7 +154,7 @@ def test_a_constraint_that_must_go_altogether_is_said_so(cast: Cast, now: dateti
     remedy = {"alternative": 0, "constraint": "latency", "value": None}
     explanation = make_explanation(make_run(), make_request(cast.buyer), binding="latency", remedy=remedy)
 
-    said = wording.remedy(explanation, list(explanation.request.alternatives.all()), {})
+    said = remedies.remedy(explanation, list(explanation.request.alternatives.all()), {})
 
     assert said is not None
     assert said.words == "Asking nothing about round-trip time would have matched it."

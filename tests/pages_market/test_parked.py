@@ -4,13 +4,12 @@ from datetime import datetime
 
 import pytest
 
-from billing.metering.models import Meter, Reading, ReadingConflict
+from billing.metering.models import ReadingConflict
 from billing.rating.models import ParkedUsage, RatingRun
-from tests.billing.builders import make_delivery
+from tests.billing.builders import agent_of, event, make_delivery, send
 from tests.cast import Cast
 from tests.factories import START
 from tests.pages_market.scenes import make_run, queries_of, signed_in
-from tests.pages_market.test_audit import make_reading
 
 pytestmark = pytest.mark.django_db
 
@@ -34,12 +33,8 @@ def make_parked(cast: Cast, **facts: object) -> ParkedUsage:
 
 def make_conflict(cast: Cast) -> ReadingConflict:
     delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
-    token, _ = cast.api_token(cast.owner, "agent")
-    make_reading(delivery, Meter.ALLOCATED, 1, token=token)
-    reading = Reading.objects.latest("pk")
-    return ReadingConflict.objects.create(
-        reading=reading, body={}, body_digest="f" * 64, token=token, received_at=START
-    )
+    send(agent_of(cast.owner), event(delivery), event(delivery, quantity=1))
+    return ReadingConflict.objects.latest("pk")
 
 
 def test_everything_that_waits_for_a_person_is_here(cast: Cast, now: datetime) -> None:

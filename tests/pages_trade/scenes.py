@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.actors import task_actor
 from accounts.models import AuditEvent, User
+from billing.invoicing.credit_notes import issue_credit_note
 from billing.invoicing.models import Document
 from billing.invoicing.services import close_due_periods
 from billing.rating.models import Charge
@@ -52,6 +53,18 @@ def billed(cast: Cast, hours: int = 2) -> Billed:
     close_due_periods(now=LONG_AFTER, actor=task_actor("billing.close_periods"))
     invoice = Document.objects.filter(kind="invoice").latest("pk")
     return Billed(delivery, invoice, Document.objects.filter(kind="statement").latest("pk"))
+
+
+def credited(cast: Cast, amount: int = 1_000) -> Document:
+    """A credit note on the invoice of ``billed``, borne by the owner."""
+    return issue_credit_note(
+        viewer=cast.viewer_of(cast.operator),
+        invoice=billed(cast).invoice,
+        amount=amount,
+        borne_by="owners",
+        reason="The fabric was slow",
+        now=LONG_AFTER,
+    )
 
 
 def signed_in(user: User | None) -> Client:

@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
+from marketplace.clearing import quote_book
 from marketplace.demand.models import ComputeRequest
 from tests.cast import Cast
 from tests.factories import make_fleet, make_offer, make_region, make_request, make_site, make_stack
@@ -163,12 +164,13 @@ def test_the_panel_counts_the_offers_that_each_constraint_leaves(cast: Cast, now
     for ask in ("8", "11", "14"):
         make_offer(fleet, cards=32, ask=ask, hours=48)
     make_offer(make_fleet(site, stack=make_stack("cann-8")), cards=32, ask="9", hours=48)
+    quote_book.prepare(now=now)
     form = request_form(alternative(stacks=["cuda-12"]), title="")
     answer = signed_in(cast.buyer_viewer).post(reverse("clearing:quote"), form)
     shown = answer.content.decode()
     assert answer.status_code == 200
     # Nothing is known of the chip's rate for training, but cards are counted as cards.
-    assert "<strong>2 open offers</strong>" in shown
+    assert "3 open offers have cards for it" in shown
     assert "Limit price" in shown
     assert not ComputeRequest.objects.exists()
 

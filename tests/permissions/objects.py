@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 
+from billing.ledger.models import Account, Difference, LedgerCheck
 from billing.rating.models import ParkedUsage
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
@@ -29,7 +30,7 @@ from tests.factories import (
     make_site,
 )
 from tests.pages_market.scenes import make_explanation, make_price, make_run
-from tests.pages_trade.scenes import billed
+from tests.pages_trade.scenes import billed, credited
 
 Given = dict[str, object]
 
@@ -168,3 +169,19 @@ def an_invoice_line(cast: Cast) -> Given:
 def a_statement_line(cast: Cast) -> Given:
     statement = billed(cast).statement
     return {"number": statement.number, "line": statement.lines.get().pk}
+
+
+def a_credit_note(cast: Cast) -> Given:
+    return {"number": credited(cast).number}
+
+
+def an_account(cast: Cast) -> Given:
+    """The owner's."""
+    billed(cast)
+    return {"pk": Account.objects.get(kind="payable").pk}
+
+
+def a_difference(cast: Cast) -> Given:
+    check = LedgerCheck.objects.create(started_at=START, rules=1, found=1)
+    Difference.objects.create(rule="r", subject="s", expected="1", found="2", first_seen=check)
+    return {}

@@ -1,0 +1,66 @@
+"""From the database to the engine's snapshot: one consistent reading, in integers.
+
+Rounding, where a decimal becomes an integer, never hurts the party it belongs to: an ask is rounded
+up, a limit down, a floor of a buyer up, a ceiling of a buyer down. Figures with six places are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+
+from marketplace.catalogue.models import ProfileVersion
+from marketplace.catalogue.selectors import FactMissing, carbon_price, fx_table
+from marketplace.clearing.snapshot import demand, supply
+from marketplace.clearing.snapshot.units import Window, micro
+from marketplace.demand.models import ComputeRequest
+from marketplace.engine import snapshot as engine
+from marketplace.engine.validation import SNAPSHOT_FORMAT
+
+KILOGRAMS_A_TONNE = 1000
+
+
+def build(
+    *,
+    horizon_start: datetime,
+    slots: int,
+    base_currency: str,
+    profiles: ProfileVersion,
+    now: datetime,
+    requests: Iterable[ComputeRequest] | None = None,
+) -> engine.Snapshot:
+    """The market as the database shows it now, with all open requests or with those given.
+
+    Call it inside one repeatable-read transaction where it is going to be cleared.
+    """
+    window = Window(horizon_start, slots)
+    table = fx_table(at=now)
+    found = demand.convertible(demand.open_requests() if requests is None else requests, table)
+    wanted = [(row, built) for row in found if (built := demand.request_of(row, window)) is not None]
+    rows = [row for row, _ in wanted]
+    offers = supply.open_offers(window, now)
+    sites = list({offer.fleet.site_id: offer.fleet.site for offer in offers}.values())
+    return engine.Snapshot(
+        format=SNAPSHOT_FORMAT,
+        horizon_start=horizon_start.isoformat(),
+        slots=slots,
+        base_currency=base_currency,
+        currencies=_currencies(table, base_currency),
+        models=supply.models_of(profiles),
+        sites=supply.sites_of(sites, window),
+        offers=supply.offers_of(offers, window),
+        requests=tuple(built for _, built in wanted),
+        budgets=demand.budgets_of(rows),
+        choices=demand.choices_of(rows),
+        owner_caps=demand.owner_caps_of(rows, sites, now),
+        carbon_price=micro(carbon_price(base_currency, at=now) / KILOGRAMS_A_TONNE, ROUND_CEILING),
+    )
+
+
+def _currencies(table: Mapping[str, Decimal], base: str) -> tuple[engine.Currency, ...]:
+    if base not in table:
+        raise FactMissing(f"No exchange rate of the base currency {base}. Enter it in the admin.")
+    return tuple(
+        engine.Currency(code, micro(yuan / table[base], ROUND_FLOOR)) for code, yuan in sorted(table.items())
+    )
