@@ -28,6 +28,9 @@ test: venv ## Lint, types, import contracts, migrations and all tests (ARGS="-k 
 nightly: venv ## The engine's properties on 100,000 random markets (ARGS="-k promises --hypothesis-seed=20261122")
 	@exec $(WORKBENCH) nightly $(ARGS)
 
+bench-ledger: venv ## How fast invoices are posted to the ledger (ARGS="--invoices 100000")
+	@exec .venv/bin/python -m benchmarks.ledger.run $(ARGS)
+
 bench-engine: venv ## The engine against its peers (ARGS="--instance small --regime tight --seed 1")
 	@.venv/bin/python -m benchmarks.solvers
 	@exec .venv/bin/python -m benchmarks.engine.run $(ARGS)
