@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test nightly bench-engine bench-metering bench-quote lint types format shell manage
+.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-quote lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile

@@ -28,6 +28,7 @@ class Organisation(models.Model):
     name_zh = models.CharField(max_length=120, unique=True)
     jurisdiction = models.CharField(max_length=8)
     time_zone = models.CharField(max_length=40, default="UTC")
+    suspended_since = models.DateTimeField(null=True, editable=False, help_text="market time")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -101,6 +101,7 @@ class Migration(migrations.Migration):
                 ('name_zh', models.CharField(max_length=120, unique=True)),
                 ('jurisdiction', models.CharField(max_length=8)),
                 ('time_zone', models.CharField(default='UTC', max_length=40)),
+                ('suspended_since', models.DateTimeField(editable=False, help_text='market time', null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={

@@ -28,22 +28,25 @@ LONG = struct.Struct(">iq")
 LENGTH = struct.Struct(">i")
 
 
+Encoded = tuple[bytes, bytes]
+
+
 class Baseline:
     def __init__(self, connection: Connection, token: int) -> None:
         self._connection = connection
         self._token = token
 
-    def seconds(self, batch: Sequence[bytes]) -> float:
-        """How long it takes to write these events, from the first byte to the end of the commit."""
-        readings, keys = self._encode(batch)
+    def seconds(self, encoded: Encoded) -> float:
+        """How long it takes to write these rows, from the first byte to the end of the commit."""
         began = time.perf_counter()
         with self._connection.transaction(), self._connection.cursor() as cursor:
-            for statement, content in ((COPY_READINGS, readings), (COPY_KEYS, keys)):
+            for statement, content in zip((COPY_READINGS, COPY_KEYS), encoded, strict=True):
                 with cursor.copy(statement) as copy:
                     copy.write(content)
         return time.perf_counter() - began
 
-    def _encode(self, batch: Sequence[bytes]) -> tuple[bytes, bytes]:
+    def encoded(self, batch: Sequence[bytes]) -> Encoded:
+        """The rows of the readings, and of the keys."""
         (first,) = self._connection.execute(
             "SELECT setval('metering_reading_id_seq', nextval('metering_reading_id_seq') + %s) - %s",
             [len(batch), len(batch)],

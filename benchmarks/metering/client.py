@@ -55,8 +55,8 @@ class Counts(msgspec.Struct):
 
 
 @contextmanager
-def server() -> Iterator[int]:
-    """Gunicorn with the settings of production, on a free port of this machine."""
+def server() -> Iterator[tuple[int, int]]:
+    """Gunicorn with the settings of production: its port, and its process, whose children do the work."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -70,7 +70,7 @@ def server() -> Iterator[int]:
     )
     try:
         _wait_for(port)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait(30)

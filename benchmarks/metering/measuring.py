@@ -16,6 +16,7 @@ from benchmarks.engine.machine import describe, load
 from benchmarks.metering import scene
 from benchmarks.metering.baseline import Baseline
 from benchmarks.metering.client import Client, server
+from benchmarks.metering.processor import IS_COUNTED, Meter, children
 from benchmarks.metering.records import Latencies, Measured
 from benchmarks.metering.stream import START, Stream
 from billing.metering.partitions import make_missing, month_of
@@ -37,19 +38,19 @@ def measure(*, rounds: int, seed: int) -> Measured:
     copies = [Latencies(size, 0, 1) for size in BATCHES]
     sent, copied = (Stream(found.site, found.deliveries, name=name, seed=seed) for name in ("http", "copy"))
     with ExitStack() as stack:
-        port = stack.enter_context(server())
+        port, master = stack.enter_context(server())
         clients = [Client(port, found.secret) for _ in range(2)]
         writing = stack.enter_context(psycopg.connect(os.environ["DATABASE_URL"], autocommit=True))
         baseline = Baseline(writing, found.token)
+        watch = _Watch(master)
         for _ in range(WARM_UP):
             clients[0].seconds(sent.batch(1_000, 0), duplicates=0)
-            baseline.seconds(copied.batch(1_000, 0))
+            baseline.seconds(baseline.encoded(copied.batch(1_000, 0)))
         for number in range(1, rounds + 1):
             for kind in sends:
-                kind.rounds.append(_send(kind, clients, sent))
+                _send(kind, clients, sent, watch)
             for kind in copies:
-                batches = [copied.batch(kind.size, 0) for _ in range(BATCHES[kind.size])]
-                kind.rounds.append([baseline.seconds(batch) for batch in batches])
+                _copy(kind, baseline, copied, watch)
             print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
         server_version = writing.info.server_version // 10_000
     return Measured(
@@ -65,7 +66,23 @@ def measure(*, rounds: int, seed: int) -> Measured:
     )
 
 
-def _send(kind: Latencies, clients: Sequence[Client], stream: Stream) -> list[float]:
+class _Watch:
+    """The processes that take part: ours, the web server's and the database's."""
+
+    def __init__(self, master: int) -> None:
+        self._master, self._meter = master, Meter()
+
+    def seconds(self) -> float:
+        """Processor time since the last look."""
+        return self._meter.seconds([*children(self._master), *self._backends()]) if IS_COUNTED else 0.0
+
+    def _backends(self) -> list[int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+            return [pid for (pid,) in cursor.fetchall()]
+
+
+def _send(kind: Latencies, clients: Sequence[Client], stream: Stream, watch: _Watch) -> None:
     """Each client sends its batches one after the other; several do so at the same time."""
     known = kind.size * kind.duplicates // 100
     batches = [
@@ -74,13 +91,22 @@ def _send(kind: Latencies, clients: Sequence[Client], stream: Stream) -> list[fl
     ]
     for client in clients[: kind.connections]:
         client.connect()
+    watch.seconds()
     with ThreadPoolExecutor(kind.connections) as pool:
         each = pool.map(
             lambda client, mine: [client.seconds(batch, duplicates=known) for batch in mine],
             clients[: kind.connections],
             batches,
         )
-        return [seconds for latencies in each for seconds in latencies]
+        kind.rounds.append([seconds for latencies in each for seconds in latencies])
+    kind.processor.append(watch.seconds())
+
+
+def _copy(kind: Latencies, baseline: Baseline, stream: Stream, watch: _Watch) -> None:
+    batches = [baseline.encoded(stream.batch(kind.size, 0)) for _ in range(BATCHES[kind.size])]
+    watch.seconds()
+    kind.rounds.append([baseline.seconds(batch) for batch in batches])
+    kind.processor.append(watch.seconds())
 
 
 def _sizes() -> dict[str, float]:

@@ -6,12 +6,16 @@ import msgspec
 
 
 class Latencies(msgspec.Struct):
-    """Of one kind of batch, how long each took in seconds, round by round."""
+    """Of one kind of batch, how long each took in seconds, round by round.
+
+    ``processor`` is the processor time of each round in seconds, of all processes that took part.
+    """
 
     size: int
     duplicates: int
     connections: int
     rounds: list[list[float]] = msgspec.field(default_factory=list)
+    processor: list[float] = msgspec.field(default_factory=list)
 
 
 class Measured(msgspec.Struct):

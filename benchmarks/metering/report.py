@@ -29,7 +29,9 @@ looked up, answered or added up.
 {speed}
 
 Goal at batches of 1,000 without duplicates: {goal} of the rate of COPY; aim: {aim}. Measured: **{ratio}**.
-The ratio is taken round by round. p99 is over all batches of a kind; of {fewest} batches of 10,000 it is
+Processor time says what it takes whatever others do with the machine: of the client, the web server and the
+database's processes for them, over all rounds, and as a share of it what COPY takes: **{share}** at batches
+of 1,000. The ratio is taken round by round. p99 is over all batches of a kind; of {fewest} batches of 10,000 it is
 all but the slowest.
 
 {sizes}
@@ -58,6 +60,7 @@ def page(measured: Measured) -> str:
         goal=GOAL,
         aim=AIM,
         ratio=f"{median(_ratios(chief, copies[chief.size])):.2f}",
+        share=_share(chief, copies[chief.size]),
         fewest=sum(map(len, copies[10_000].rounds)),
         sizes=_sizes(measured),
     )
@@ -87,6 +90,16 @@ def _spread(figures: Sequence[float], digits: int = 0) -> str:
     return f"{middle} ({least}–{greatest})"
 
 
+def _processor(kind: Latencies) -> float:
+    """Milliseconds of processor time for 1,000 events, of all processes together."""
+    events = kind.size * sum(map(len, kind.rounds))
+    return sum(kind.processor) * 1_000_000 / events
+
+
+def _share(kind: Latencies, copy: Latencies) -> str:
+    return f"{_processor(copy) / _processor(kind):.2f}" if sum(kind.processor) else "not counted"
+
+
 def _speed(sends: Sequence[Latencies], copies: dict[int, Latencies]) -> str:
     rows = []
     for kind in sends:
@@ -100,9 +113,21 @@ def _speed(sends: Sequence[Latencies], copies: dict[int, Latencies]) -> str:
                 _spread(_ratios(kind, copies[kind.size]), 2),
                 f"{median(every):,.1f}",
                 f"{every[99 * (len(every) - 1) // 100]:,.1f}",
+                f"{_processor(kind):,.0f}",
+                f"{_processor(copies[kind.size]):,.0f}",
             )
         )
-    head = ("batch", "duplicates", "events a second", "COPY alone", "ratio", "median, ms", "p99, ms")
+    head = (
+        "batch",
+        "duplicates",
+        "events a second",
+        "COPY alone",
+        "ratio",
+        "median, ms",
+        "p99, ms",
+        "processor, ms for 1,000",
+        "of COPY",
+    )
     return records.markdown(head, rows, {0})
 
 

@@ -15,6 +15,7 @@ from django.utils import translation
 from accounts import audit
 from accounts.actors import OF_ROLE, Actor, Capability
 from accounts.models import Organisation, User
+from accounts.suspension import suspend
 from billing.invoicing.models import Document, DunningNotice, DunningPolicy, DunningStep, Suspension
 from billing.invoicing.receivables import Overdue, overdue_at, today_in
 from billing.money import from_minor
@@ -95,12 +96,14 @@ def _suspend(organisation: Organisation, notice: DunningNotice, *, now: datetime
     """Once; further invoices find the organisation suspended."""
     if not Suspension.objects.filter(organisation=organisation, lifted_at=None).exists():
         Suspension.objects.create(organisation=organisation, notice=notice, since=now)
+        suspend(organisation.pk, since=now)
 
 
 @transaction.atomic
 def _lift(suspension: Suspension, *, now: datetime, actor: Actor) -> Suspension:
     suspension.lifted_at = now
     suspension.save(update_fields=["lifted_at"])
+    suspend(suspension.organisation_id, since=None)
     audit.record(
         actor=actor,
         action="invoicing.suspension_lifted",

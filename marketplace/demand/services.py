@@ -15,6 +15,7 @@ from accounts import audit
 from accounts.actors import Actor, Capability, Viewer, task_actor
 from accounts.caps import check_cap
 from accounts.models import Organisation
+from accounts.suspension import check_not_suspended
 from marketplace import book
 from marketplace.demand.groups import locked_groups
 from marketplace.demand.models import Alternative, ComputeRequest
@@ -46,6 +47,7 @@ def create_request(
         most=settings.MOST_OPEN_REQUESTS,
         message=_("An organisation has at most %(most)s open requests. Withdraw one first."),
     )
+    check_not_suspended(organisation.pk)
     names = Names.load()
     budget, choice = locked_groups(organisation, request)
     found = [*request_problems(request, names, now), *group_problems(request, budget, choice)]

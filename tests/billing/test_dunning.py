@@ -12,6 +12,7 @@ from django.db import connection
 
 from accounts.actors import task_actor
 from accounts.models import AuditEvent, Organisation
+from accounts.suspension import Suspended
 from billing.invoicing.dunning import dun
 from billing.invoicing.models import Document, DunningNotice, DunningPolicy, DunningStep, Suspension
 from billing.invoicing.receivables import overdue_at, standing_of, with_open_amounts
@@ -21,6 +22,8 @@ from billing.ledger.services import Leg, post_journal
 from tests.billing.builders import RATER, make_delivery, rate_at, refused
 from tests.billing.scenes import APRIL, close, credit, invoiced, use, used
 from tests.cast import Cast
+from tests.demand.test_requests import enter
+from tests.factories import START
 
 pytestmark = pytest.mark.django_db
 DUNNER = task_actor("billing.dun")
@@ -62,6 +65,16 @@ def test_the_policy_runs_its_course(cast: Cast) -> None:
     assert _days(cast, 70) == [(33, "remind"), (40, "remind"), (50, "warn"), (60, "suspend")]
     assert Suspension.objects.get().organisation == cast.buyer
     assert _state(invoice, APRIL + 61 * DAY) == ("overdue", 31)
+
+
+def test_a_suspended_buyer_enters_no_requests_until_it_has_paid(cast: Cast) -> None:
+    invoice = invoiced(cast)
+    _days(cast, 61)
+    with pytest.raises(Suspended, match="Pay it"):
+        enter(cast, START - DAY)
+    _pay(invoice, 10_000, APRIL + 61 * DAY)
+    dun(now=APRIL + 61 * DAY, actor=DUNNER)
+    assert enter(cast, START - DAY)
 
 
 def test_whoever_pays_hears_no_more_and_a_suspension_is_lifted(cast: Cast) -> None:
