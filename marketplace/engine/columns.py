@@ -188,8 +188,8 @@ def _measure(cells: Cells, free: Ints) -> None:
 
 
 def whole_lists(supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells) -> Lists:
-    """Every cell in which a profile has an eligible offer; one list a profile."""
-    counts = _count_entries(bits, cells.first)
+    """Every cell in which a profile has an eligible offer that ever has a lot free; one list a profile."""
+    counts = _count_entries(supplied.size, bits, cells.first)
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     made = Lists(
         of=wanted.profile,
@@ -204,12 +204,12 @@ def whole_lists(supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells) -> 
 
 
 @compiled
-def _count_entries(bits: Bytes, first: Ints) -> Ints:
+def _count_entries(size: Ints, bits: Bytes, first: Ints) -> Ints:
     counts = np.zeros(bits.shape[0], dtype=np.int64)
     for profile in range(bits.shape[0]):
         for cell in range(first.size - 1):
             for row in range(first[cell], first[cell + 1]):
-                if serves(bits, profile, row):
+                if size[row] > 0 and serves(bits, profile, row):
                     counts[profile] += 1
                     break
     return counts
@@ -222,7 +222,7 @@ def _fill_entries(lot: Ints, size: Ints, bits: Bytes, first: Ints, lists: Lists)
         for cell in range(first.size - 1):
             found = False
             for row in range(first[cell], first[cell + 1]):
-                if not serves(bits, profile, row):
+                if size[row] == 0 or not serves(bits, profile, row):
                     continue
                 lists.lot[entry] = min(lists.lot[entry], lot[row]) if found else lot[row]
                 lists.common[entry] = _common_divisor(lists.common[entry], lot[row])

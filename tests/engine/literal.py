@@ -76,7 +76,8 @@ class Literal:
         return [
             each
             for each in self.members[group]
-            if self.tiny.suits(wanted, each)
+            if max(each.free) >= each.lot
+            and self.tiny.suits(wanted, each)
             and (wanted.divisible or each.minimum_duration <= wanted.duration)
         ]
 

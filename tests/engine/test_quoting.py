@@ -200,6 +200,14 @@ def test_the_price_of_a_constraint_is_told() -> None:
     assert quoted.without[0].cost.unit == money(10)
 
 
+def test_an_offer_that_two_constraints_keep_away_is_the_price_of_neither() -> None:
+    far = site(2, round_trips=(), jurisdiction="sg")
+    offers = [offer(1, ask=12), offer(2, ask=10, site=2)]
+    near = LatencyLimit("beijing", 20_000)
+    asked = request(amount=1, duration=1, latency=near, jurisdictions=("cn",), verification=2)
+    assert only(market(offers, [asked], sites=[site(1), far])).without == ()
+
+
 def test_work_takes_more_hours_where_there_are_few_cards() -> None:
     """Sixteen card-hours on two cards."""
     asked = request(gangs=0, divisible=True, amount=8, duration=2, deadline=8)

@@ -19,6 +19,8 @@ from marketplace.engine import (
     Unit,
     Workload,
     check,
+    clear,
+    verify,
 )
 from marketplace.engine.verification import proven_bound
 from tests.engine.brute import Tiny, optimum
@@ -196,3 +198,11 @@ def test_the_bound_is_exact_at_the_edge_of_what_validation_allows(slots: int, pr
     supply_side = 10**6 * slots * (max(0, price - dear) + price)
     expected = supply_side + sum(max(0, gain) for gain in gains)
     assert proven_bound(snapshot, (Shadow((1, 2), (price,) * slots),)) == expected
+
+
+def test_an_offer_with_fewer_cards_than_a_lot_proves_nothing() -> None:
+    """Two single cards, and one of a lot of three: nobody can have three, whatever they are worth."""
+    snapshot = market([offer(1, cards=2), offer(2, cards=1, lot=3)], [request(amount=3, gangs=0)])
+    result = clear(snapshot)
+    verify(snapshot, result)
+    assert result.bound.value == 0

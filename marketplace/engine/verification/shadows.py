@@ -35,8 +35,9 @@ class Groups:
         self._kinds = _Kinds(columns, self.rows)
 
     def serving(self, wanted: Alternative) -> Serving:
-        """The offers that meet every standing requirement and may be had for so short a time."""
-        able = self._columns.meeting(wanted)
+        """The offers that meet every standing requirement, may be had for so short a time, and ever have a
+        lot free."""
+        able = self._columns.meeting(wanted) & (self._kinds.sold > 0)
         if not wanted.divisible:
             able &= self._columns.minimum <= wanted.duration
         return Serving(wanted, able, self._columns, self._kinds, self.peak)
