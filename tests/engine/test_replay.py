@@ -81,11 +81,23 @@ def test_clearing_twice_gives_the_same_bytes() -> None:
     assert result_bytes(clear(snapshot)) == result_bytes(clear(snapshot))
 
 
-PLAIN = {"__future__", "collections", "dataclasses", "datetime", "enum", "hashlib", "heapq", "typing"}
+PLAIN = {
+    "__future__",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "functools",
+    "hashlib",
+    "heapq",
+    "itertools",
+    "typing",
+}
 LIBRARIES = {"marketplace", "msgspec", "numba", "numpy"}
 SPECIAL = {
     "replay.py": {"argparse", "decimal", "pathlib", "sys", "zipfile", "zlib"},
     "dual.py": {"concurrent"},
+    "clearing.py": {"concurrent"},
 }
 """The command reads files and prints; threads share out work whose parts do not look at each other."""
 
