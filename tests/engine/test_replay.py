@@ -87,6 +87,7 @@ PLAIN = {
     "dataclasses",
     "datetime",
     "enum",
+    "functools",
     "hashlib",
     "heapq",
     "itertools",
@@ -96,6 +97,7 @@ LIBRARIES = {"marketplace", "msgspec", "numba", "numpy"}
 SPECIAL = {
     "replay.py": {"argparse", "decimal", "pathlib", "sys", "zipfile", "zlib"},
     "dual.py": {"concurrent"},
+    "clearing.py": {"concurrent"},
 }
 """The command reads files and prints; threads share out work whose parts do not look at each other."""
 
