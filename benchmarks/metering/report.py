@@ -31,8 +31,8 @@ looked up, answered or added up.
 Goal at batches of 1,000 without duplicates: {goal} of the rate of COPY; aim: {aim}. Measured: **{ratio}**.
 Processor time says what it takes whatever others do with the machine: of the client, the web server and the
 database's processes for them, over all rounds, and as a share of it what COPY takes: **{share}** at batches
-of 1,000. The ratio is taken round by round. p99 is over all batches of a kind; of {fewest} batches of 10,000 it is
-all but the slowest.
+of 1,000. The ratio is taken round by round. p99 is over all batches of a kind; of {fewest} batches of 10,000
+it is all but the slowest.
 
 {sizes}
 
