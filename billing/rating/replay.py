@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -60,8 +61,8 @@ def replay_run(run: RatingRun) -> Replay:
     did not is found as well. Readings of months that were detached cannot be added up; their charges are
     reported as differences.
     """
-    recomputed = in_order(_computed(run))
     stored = in_order(run.charges.all())
+    recomputed = in_order(_computed(run, stored, _slots(run, stored)))
     found = [*_of_charges(stored, recomputed), *_of_terms(stored)]
     facts = facts_of(recomputed)
     found += [
@@ -72,9 +73,21 @@ def replay_run(run: RatingRun) -> Replay:
     return Replay(run, len(recomputed), facts["charges_digest"], run.code == code_version(), found[:SHOWN])
 
 
-def _computed(run: RatingRun) -> Iterator[Charge]:
-    stored = {(charge.agreement_id, charge.slot): charge for charge in run.charges.all()}
-    for case in cases_of(_slots(run, stored), until=run.last_reading, before=run.pk):
+def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
+    """What of these charges, of whatever runs, is not what their runs make of the readings and terms."""
+    of_runs: dict[RatingRun, list[Charge]] = defaultdict(list)
+    for charge in charges:
+        of_runs[charge.run].append(charge)
+    for run, made in of_runs.items():
+        slots = {(charge.agreement.delivery.pk, charge.slot) for charge in made}
+        yield from _of_charges(made, list(_computed(run, made, slots)))
+    yield from _of_terms(charges)
+
+
+def _computed(run: RatingRun, charges: Iterable[Charge], slots: Collection[SlotKey]) -> Iterator[Charge]:
+    """What the run makes of these slots; ``charges`` are those that it made of them."""
+    stored = {(charge.agreement_id, charge.slot): charge for charge in charges}
+    for case in cases_of(slots, until=run.last_reading, before=run.pk):
         charge = stored.get((case.agreement, case.slot))
         known = case if charge is None else _as_it_was(case, charge)
         due = _due(run, known)
@@ -99,14 +112,11 @@ def _due(run: RatingRun, case: Case) -> Due | None:
     return due_for(case, Usage(run.decision["quantity"], case.usage.last_reading), case.price)
 
 
-def _slots(run: RatingRun, stored: Mapping[tuple[int, datetime], Charge]) -> set[SlotKey]:
+def _slots(run: RatingRun, stored: Sequence[Charge]) -> set[SlotKey]:
     """The slots of its charges, and those that its turn had come for."""
-    deliveries = dict(
-        Delivery.objects.filter(agreement__in={agreement for agreement, _ in stored}).values_list(
-            "agreement", "pk"
-        )
-    )
-    slots = {(deliveries[agreement], slot) for agreement, slot in stored}
+    agreements = {charge.agreement_id for charge in stored}
+    deliveries = dict(Delivery.objects.filter(agreement__in=agreements).values_list("agreement", "pk"))
+    slots = {(deliveries[charge.agreement_id], charge.slot) for charge in stored}
     if run.decision is None:
         return slots | _slots_in_turn(run)
     decided = Delivery.objects.get(agreement=run.decision["agreement"])

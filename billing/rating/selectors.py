@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.actors import Capability, Viewer
 from billing.metering.models import Meter, Reading
@@ -46,9 +46,11 @@ def parked_for(viewer: Viewer) -> QuerySet[ParkedUsage]:
 
 
 def runs_for(viewer: Viewer) -> QuerySet[RatingRun]:
-    """Newest first, for operators and auditors."""
+    """Newest first: all for operators and auditors, those that charged an agreement of theirs for parties."""
     rows = RatingRun.objects.order_by("-pk")
-    return rows if viewer.sees_everything else rows.none()
+    if viewer.sees_everything:
+        return rows
+    return rows.filter(Exists(charges_for(viewer).order_by().filter(run=OuterRef("pk"))))
 
 
 def readings_of(charge: Charge) -> QuerySet[Reading]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from billing.invoicing.models import Line
+from billing.metering.models import Reading
 from billing.rating.models import ParkedUsage
 from tests.billing import builders
 from tests.cast import Cast
@@ -36,6 +37,15 @@ def a_delivery(cast: Cast) -> dict[str, object]:
 
 def a_charge(cast: Cast) -> dict[str, object]:
     return {"pk": billed(cast).charge.pk}
+
+
+def a_rating_run(cast: Cast) -> dict[str, object]:
+    return {"pk": billed(cast).charge.run_id}
+
+
+def a_reading(cast: Cast) -> dict[str, object]:
+    billed(cast)
+    return {"pk": Reading.objects.latest("pk").pk}
 
 
 def an_overage(cast: Cast) -> dict[str, object]:
@@ -125,6 +135,9 @@ ROWS = [
         body={"quantity": 0, "why": "reported twice"},
     ),
     Row("billing:charge", BOTH_SIDES, of="buyer", given=a_charge),
+    Row("billing:rating_run", BOTH_SIDES, of="buyer", given=a_rating_run),
+    Row("billing:rating_run_recomputed", EXCHANGE_ONLY | {"counterparty": 404}, given=a_rating_run),
+    Row("billing:reading", BOTH_SIDES, of="buyer", given=a_reading),
     Row("billing:agreement_usage", BOTH_SIDES, of="buyer", given=an_agreement),
     Row("billing:invoices", MONEY, of="buyer"),
     Row("billing:invoice", ONE_SIDE, of="buyer", given=an_invoice),
