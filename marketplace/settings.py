@@ -383,6 +383,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
         "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
+        "PeriodStateEnum": "billing.invoicing.spans.PeriodState",
     },
 }
 
