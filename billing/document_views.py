@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.actors import Capability
 from accounts.requests import PageRequest
 from billing.access import require_finance
-from billing.forms import CreditNoteForm, DocumentFilter, ExportFilter, PdfForm
+from billing.forms import CreditNoteForm, DocumentFilter, ExportFilter, PdfForm, problems_in
 from billing.invoicing.credit_notes import creditable, issue_credit_note
 from billing.invoicing.focus import as_focus
 from billing.invoicing.models import Document
@@ -195,8 +195,7 @@ def credit(request: PageRequest, number: str) -> HttpResponse:
     invoice = get_object_or_404(documents_for(request.viewer), kind=Kind.INVOICE, number=number)
     form = CreditNoteForm(request.POST)
     if not form.is_valid():
-        wrong = {name: " ".join(map(str, problems)) for name, problems in form.errors.items()}
-        raise InvalidInput(_("No credit note was made."), wrong)
+        raise InvalidInput(_("No credit note was made."), problems_in(form))
     note = issue_credit_note(
         viewer=request.viewer, invoice=invoice, now=market_now(), **form.credit_in(invoice.currency)
     )

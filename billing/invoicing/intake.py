@@ -1,4 +1,4 @@
-"""What rating hands to invoicing: the charges that stand on no document yet.
+"""What rating hands to invoicing: the charges that stand on no document yet, and that nobody disputes.
 
 This is the only place of invoicing that reads how charges are stored.
 """
@@ -48,6 +48,10 @@ OPEN_CHARGES = """
         AND (bought.valid_until IS NULL
             OR bought.valid_until > (charge.slot AT TIME ZONE owner.time_zone)::date)
     WHERE NOT EXISTS (SELECT FROM invoicing_invoicedcharge done WHERE done.charge_id = charge.id)
+        AND NOT EXISTS (
+            SELECT FROM rating_disputedslot held
+            WHERE held.agreement_id = charge.agreement_id AND held.slot = charge.slot AND held.is_open
+        )
         AND (%(until)s::timestamptz IS NULL OR charge.slot < %(until)s)
         AND (%(agreements)s::bigint[] IS NULL OR charge.agreement_id = ANY(%(agreements)s))
         AND (%(parties)s::bigint[] IS NULL

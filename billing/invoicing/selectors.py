@@ -19,7 +19,7 @@ from billing.invoicing.models import BillingPeriod, Document, DocumentTax, Line,
 from billing.invoicing.receivables import with_open_amounts
 from billing.invoicing.spans import Span, pending
 from billing.rating.models import Charge
-from billing.rating.selectors import charges_for
+from billing.rating.selectors import charges_for, not_held
 from marketplace.errors import NotAllowed
 
 
@@ -167,5 +167,8 @@ def suspensions_for(viewer: Viewer) -> QuerySet[Suspension]:
 
 
 def open_charges_for(viewer: Viewer) -> QuerySet[Charge]:
-    """Charges that stand on no document yet; ``billing.rating.selectors.totals_of`` adds them up."""
-    return charges_for(viewer).filter(invoiced=None)
+    """Charges that will stand on the next documents; ``billing.rating.selectors.totals_of`` adds them up.
+
+    Not those that a dispute holds.
+    """
+    return not_held(charges_for(viewer).filter(invoiced=None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,11 +35,30 @@ class RatingUnderWay(DomainError):
     title = gettext_noop("Charges are being made")
 
 
+def decided(quantities: Mapping[tuple[int, datetime], int], *, why: str) -> dict[str, Any]:
+    """What a run keeps of a person's decision: the card-seconds for each agreement and slot, and why."""
+    ordered = sorted(quantities.items())
+    return {
+        "why": why,
+        "quantities": [[agreement, slot.isoformat(), quantity] for (agreement, slot), quantity in ordered],
+    }
+
+
+def quantities_of(decision: Mapping[str, Any]) -> dict[tuple[int, datetime], int]:
+    """The card-seconds that a decision names, by agreement and slot."""
+    return {
+        (agreement, datetime.fromisoformat(slot)): quantity
+        for agreement, slot, quantity in decision["quantities"]
+    }
+
+
 @transaction.atomic
 def decide_overage(
     *, viewer: Viewer, parked: ParkedUsage, quantity: int, why: str, now: datetime
 ) -> Charge | None:
-    """Charge ``quantity`` card-seconds for a slot whose meter shows more than its agreement commits.
+    """Charge ``quantity`` card-seconds for a slot that waits for a person.
+
+    Its meter shows more than its agreement commits, or readings came after a dispute had settled it.
 
     At most the commitment: what goes beyond it was never bought. Readings never go away, so without a
     decision the slot would wait for ever; further readings park it again. Returns the charge, or
@@ -51,9 +71,10 @@ def decide_overage(
     case, usage = _waiting(parked, cutoff)
     _check(case, quantity, why)
     if case.price is None:
-        raise ValueError(f"{parked} is parked for overage and has no price")
+        raise ValueError(f"{parked} waits for a decision and has no price")
     due = due_for(case, Usage(quantity, usage.last_reading), case.price)
-    charge = _write(case, due, cutoff, {"quantity": quantity, "why": why}, now=now)
+    decision = decided({(case.agreement, case.slot): quantity}, why=why)
+    charge = _write(case, due, cutoff, decision, now=now)
     parked.resolved_at = now
     parked.decision = {"quantity": quantity, "why": why}
     parked.save(update_fields=["resolved_at", "decision"])
@@ -87,7 +108,7 @@ def _waiting(parked: ParkedUsage, cutoff: Cutoff) -> tuple[Case, Usage]:
     parked.refresh_from_db()
     (case,) = cases_of({(parked.agreement.delivery.pk, parked.slot)}, until=cutoff.reading)
     verdict = judge(case)
-    waits = isinstance(verdict, Parked) and verdict.reason == parked.reason == ParkedUsage.Reason.OVERAGE
+    waits = isinstance(verdict, Parked) and verdict.reason == parked.reason and parked.is_decided_by_people
     if parked.resolved_at is not None or not waits or case.usage is None:
         raise NothingToDecide(_("It was decided, or the next rating run charges it by itself."))
     return case, case.usage
@@ -117,6 +138,6 @@ def _write(
         method=METHOD,
         parked_made=0,
         parked_resolved=1,
-        decision={"agreement": case.agreement, "slot": case.slot.isoformat()} | decision,
+        decision=decision,
     )
     return charges[0] if charges else None

@@ -11,6 +11,7 @@ from django.db import connection
 
 from billing.metering.models import Meter
 from billing.metering.storage import SlotKey, Usage
+from billing.rating.decisions import quantities_of
 from billing.rating.judgement import Case, Due, due_for, judge
 from billing.rating.models import Charge, RatingRun
 from billing.rating.records import code_version, facts_of, in_order, line_of
@@ -109,18 +110,19 @@ def _due(run: RatingRun, case: Case) -> Due | None:
         return verdict if isinstance(verdict, Due) else None
     if case.usage is None or case.price is None:
         return None
-    return due_for(case, Usage(run.decision["quantity"], case.usage.last_reading), case.price)
+    quantity = quantities_of(run.decision)[case.agreement, case.slot]
+    return due_for(case, Usage(quantity, case.usage.last_reading), case.price)
 
 
 def _slots(run: RatingRun, stored: Sequence[Charge]) -> set[SlotKey]:
     """The slots of its charges, and those that its turn had come for."""
-    agreements = {charge.agreement_id for charge in stored}
+    slots = {(charge.agreement_id, charge.slot) for charge in stored}
+    if run.decision is not None:
+        slots |= quantities_of(run.decision).keys()
+    agreements = {agreement for agreement, _ in slots}
     deliveries = dict(Delivery.objects.filter(agreement__in=agreements).values_list("agreement", "pk"))
-    slots = {(deliveries[charge.agreement_id], charge.slot) for charge in stored}
-    if run.decision is None:
-        return slots | _slots_in_turn(run)
-    decided = Delivery.objects.get(agreement=run.decision["agreement"])
-    return slots | {(decided.pk, datetime.fromisoformat(run.decision["slot"]))}
+    of_deliveries = {(deliveries[agreement], slot) for agreement, slot in slots}
+    return of_deliveries if run.decision is not None else of_deliveries | _slots_in_turn(run)
 
 
 def _slots_in_turn(run: RatingRun) -> set[SlotKey]:

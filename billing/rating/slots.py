@@ -17,6 +17,7 @@ from billing.metering.models import ChangedSlot
 from billing.metering.rules import active_interval
 from billing.metering.storage import Cutoff, SlotKey, allocated_usage, cutoff_now
 from billing.rating.judgement import Case, Charged
+from billing.rating.models import DisputedSlot
 from marketplace.clock import HOUR, floor_hour
 from marketplace.delivery.models import Delivery
 
@@ -111,6 +112,7 @@ def cases_of(
     deliveries = Delivery.objects.select_related("agreement__allocation").in_bulk({pk for pk, _ in slots})
     usage = allocated_usage(slots, until=until)
     charged = _charged({(deliveries[pk].agreement_id, slot) for pk, slot in slots}, before=before)
+    settled = _settled(charged.keys(), before=before)
     cases = []
     for pk, slot in sorted(slots):
         if (pk, slot) in unsettled and (pk, slot) not in usage:
@@ -129,6 +131,7 @@ def cases_of(
                 commission_rate=agreement.commission_rate,
                 usage=usage.get((pk, slot)),
                 charged=charged.get((agreement.pk, slot)),
+                settled_until=settled.get((agreement.pk, slot)),
             )
         )
     return cases
@@ -155,3 +158,14 @@ def _charged(slots: Collection[SlotKey], *, before: int | None) -> dict[SlotKey,
             [[pk for pk, _ in slots], [slot for _, slot in slots], before, before],
         )
         return {(pk, slot): Charged(*rest) for pk, slot, *rest in cursor.fetchall()}
+
+
+def _settled(slots: Collection[SlotKey], *, before: int | None) -> dict[SlotKey, int]:
+    """The cutoff of the last dispute that set a slot's quantity, by agreement and slot."""
+    decided = DisputedSlot.objects.filter(
+        agreement__in={agreement for agreement, _ in slots}, run__isnull=False
+    )
+    if before is not None:
+        decided = decided.filter(run__lt=before)
+    rows = decided.order_by("run").values_list("agreement", "slot", "run__last_reading")
+    return {(agreement, slot): reading for agreement, slot, reading in rows}

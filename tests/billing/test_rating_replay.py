@@ -100,7 +100,7 @@ def test_an_end_that_is_reported_late_leaves_an_earlier_run_as_it_was(cast: Cast
 
 def test_a_decision_of_a_person_replays_as_well(cast: Cast) -> None:
     decide(cast, an_overage(cast, charged_first=True), quantity=28_000)
-    assert RatingRun.objects.exclude(decision=None).get().decision["quantity"] == 28_000
+    assert RatingRun.objects.exclude(decision=None).get().decision["quantities"][0][2] == 28_000
     assert replays() == [True] * 3
 
 

@@ -106,6 +106,7 @@ class ParkedUsage(models.Model):
         NO_READINGS = "no_readings", _("Active delivery without readings")
         NO_PRICE = "no_price", _("The allocation has no price for the slot")
         OVERAGE = "overage", _("More card-seconds than the agreement commits")
+        SETTLED = "settled", _("Readings came after a dispute had settled the hour")
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="parked")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="parked_usage")
@@ -135,6 +136,10 @@ class ParkedUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agreement_id} {self.slot:%F %H} {self.reason}"
+
+    @property
+    def is_decided_by_people(self) -> bool:
+        return self.reason in {self.Reason.OVERAGE, self.Reason.SETTLED}
 
 
 class RatedUntil(models.Model):
