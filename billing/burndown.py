@@ -14,6 +14,7 @@ from accounts.actors import Viewer
 from billing.metering.models import Meter
 from billing.metering.selectors import hours_for
 from billing.money import SECONDS_AN_HOUR
+from billing.rating.models import Charge
 from billing.rating.selectors import charges_for
 from marketplace.agreements.models import Agreement
 from marketplace.clock import HOUR, hours_between
@@ -109,6 +110,6 @@ def _metered(agreement: Agreement, viewer: Viewer) -> Metered:
 
 
 def _charged(agreement: Agreement, viewer: Viewer) -> Charged:
-    rows = charges_for(viewer).filter(agreement=agreement).order_by()
+    rows = charges_for(viewer).filter(agreement=agreement, kind=Charge.Kind.USAGE).order_by()
     sums = rows.values_list("slot").annotate(Sum("quantity"), Sum("amount"), Max("pk"))
     return {slot: (quantity, amount, charge) for slot, quantity, amount, charge in sums}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +36,7 @@ from billing.presentation import (
     posting_line,
 )
 from billing.rating.disputes import speaks_for
-from billing.rating.models import Charge
+from billing.rating.models import Charge, ServiceLevel
 from billing.rating.selectors import charges_for, disputes_of, history_of, readings_of, totals_of
 from marketplace.agreements.selectors import agreements_for
 from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
@@ -95,6 +96,7 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
     """A charge with the readings that it counted; both parties may look."""
     shown = get_object_or_404(charges_for(request.viewer).select_related(*WITH_DOCUMENTS), pk=pk)
     readings = readings_of(shown)
+    level = ServiceLevel.objects.filter(charge=shown).first()
     context = {
         "line": charge_line(shown),
         "readings": page_of(request, readings),
@@ -104,6 +106,10 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
         "disputes": disputes_of(shown),
         "buys": speaks_for(request.viewer, shown.agreement.buyer_id),
         "report_name": f"page {uuid.uuid4()}",
+        "level": level,
+        "short_slots": [(datetime.fromisoformat(slot), *rest) for slot, *rest in level.short_slots]
+        if level
+        else [],
     }
     return render(request, "billing/charge.html", context)
 

@@ -60,6 +60,15 @@ COMMISSION_RATE = Decimal(env.str("COMMISSION_RATE", "0.03"))
 RATING_GRACE = timedelta(minutes=env.int("RATING_GRACE_MINUTES", 15))
 # For how many days a buyer may dispute a charge: goes into the terms of new agreements.
 DISPUTE_DAYS = env.int("DISPUTE_DAYS", 30)
+# What sites promise, in the terms of new agreements: below an availability, a share of the charges is
+# credited; for an outage that lasted longer, one more; at most the cap. All shares are decimal strings.
+SERVICE_LEVEL = {
+    "availability": "0.99",
+    "tiers": [["0.99", "0.1"], ["0.95", "0.25"], ["0.9", "0.5"]],
+    "cap": "0.5",
+    "recovery_minutes": 60,
+    "recovery_share": "0.05",
+}
 # A period is a calendar month, or a number of hours counted from the epoch (the demo uses hours).
 BILLING_PERIOD = env.str("BILLING_PERIOD", "month")
 BILLING_GRACE = timedelta(minutes=env.int("BILLING_GRACE_MINUTES", 60))

@@ -28,8 +28,8 @@ class ChargeSerializer(serializers.ModelSerializer[Charge]):
     class Meta:
         model = Charge
         fields = (
-            "id", "agreement", "delivery", "slot", "sequence", "corrects", "quantity", "price", "currency",
-            "amount", "commission", "credit", "run",
+            "id", "kind", "agreement", "delivery", "slot", "sequence", "corrects", "quantity", "price",
+            "currency", "amount", "commission", "credit", "run",
         )  # fmt: skip
 
     def to_representation(self, instance: Charge) -> dict[str, Any]:
@@ -44,7 +44,7 @@ class ChargeList(DomainListView[Charge]):
     serializer_class = ChargeSerializer
     filters = Filters(
         integers={"agreement": "agreement", "delivery": "agreement__delivery", "run": "run"},
-        texts={"currency": "currency"},
+        texts={"currency": "currency", "kind": "kind"},
         moments={"slot": "slot", "from": "slot__gte", "until": "slot__lt"},
         flags={"first": "corrects__isnull"},
     )

@@ -90,7 +90,7 @@ def _lock(agreement: Agreement) -> None:
 
 def _disputable(agreement: Agreement, charge: Charge | None, *, now: datetime) -> list[datetime]:
     since = now - timedelta(days=dispute_days(agreement.terms))
-    charges = Charge.objects.filter(agreement=agreement, run__started_at__gt=since)
+    charges = Charge.objects.filter(agreement=agreement, kind=Charge.Kind.USAGE, run__started_at__gt=since)
     if charge is not None:
         charges = charges.filter(slot=charge.slot)
     held = DisputedSlot.objects.filter(agreement=agreement, is_open=True)

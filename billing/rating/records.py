@@ -1,8 +1,8 @@
 """What a run writes down about itself, so that anybody can compute it again and compare the bytes.
 
 A charge is one line of text: its fields in a fixed order, quantities as integers, money with all of its
-decimal places, times in UTC. A digest is the SHA-256 of the lines in the order of agreement, slot and
-sequence, each with a line feed.
+decimal places, times in UTC. A digest is the SHA-256 of the lines in the order of agreement, slot,
+kind and sequence, each with a line feed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ from billing.rating.models import Charge, RatingRun
 from marketplace.agreements.models import Agreement
 
 # The files that decide what a charge says.
-DECISIVE = ("money.py", "metering/storage.py", "rating/judgement.py", "rating/slots.py", "rating/records.py")
+DECISIVE = (
+    "money.py",
+    "metering/storage.py",
+    "rating/availability.py",
+    "rating/judgement.py",
+    "rating/records.py",
+    "rating/service_levels.py",
+    "rating/slots.py",
+)
 SUMMED = ("amount", "commission", "credit")
 
 
@@ -33,6 +41,7 @@ def code_version() -> str:
 def line_of(charge: Charge) -> str:
     """The charge in its canonical form. Its own id is no part of it: that is not computed from anything."""
     fields = (
+        charge.kind,
         charge.agreement_id,
         _moment(charge.slot),
         charge.sequence,
@@ -50,7 +59,9 @@ def line_of(charge: Charge) -> str:
 
 
 def in_order(charges: Iterable[Charge]) -> list[Charge]:
-    return sorted(charges, key=lambda charge: (charge.agreement_id, charge.slot, charge.sequence))
+    return sorted(
+        charges, key=lambda charge: (charge.agreement_id, charge.slot, charge.kind, charge.sequence)
+    )
 
 
 def facts_of(charges: Iterable[Charge]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from billing.rating.decisions import quantities_of
 from billing.rating.judgement import Case, Due, due_for, judge
 from billing.rating.models import Charge, RatingRun
 from billing.rating.records import code_version, facts_of, in_order, line_of
+from billing.rating.service_levels import METHOD as SERVICE_LEVELS
+from billing.rating.service_levels import assess
 from billing.rating.services import charge_of
 from billing.rating.slots import cases_of
 from marketplace.agreements.models import Agreement
@@ -63,7 +65,7 @@ def replay_run(run: RatingRun) -> Replay:
     reported as differences.
     """
     stored = in_order(run.charges.all())
-    recomputed = in_order(_computed(run, stored, _slots(run, stored)))
+    recomputed = in_order(_all_of(run, stored))
     found = [*_of_charges(stored, recomputed), *_of_terms(stored)]
     facts = facts_of(recomputed)
     found += [
@@ -80,9 +82,27 @@ def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
     for charge in charges:
         of_runs[charge.run].append(charge)
     for run, made in of_runs.items():
-        slots = {(charge.agreement.delivery.pk, charge.slot) for charge in made}
-        yield from _of_charges(made, list(_computed(run, made, slots)))
+        if run.method == SERVICE_LEVELS:
+            recomputed = _credits(run, {charge.agreement_id for charge in made})
+        else:
+            slots = {(charge.agreement.delivery.pk, charge.slot) for charge in made}
+            recomputed = list(_computed(run, made, slots))
+        yield from _of_charges(made, recomputed)
     yield from _of_terms(charges)
+
+
+def _all_of(run: RatingRun, stored: Sequence[Charge]) -> Iterable[Charge]:
+    """All charges that the run should have made."""
+    if run.method == SERVICE_LEVELS:
+        return _credits(run, set(run.service_levels.values_list("agreement", flat=True)))
+    return _computed(run, stored, _slots(run, stored))
+
+
+def _credits(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
+    """The credits for service levels, from the charges before the run and the readings up to its cutoff."""
+    found = Agreement.objects.filter(pk__in=agreements)
+    assessed = assess(found, until=run.last_reading, before=run.pk)
+    return [each.charge for each in assessed if each.charge is not None]
 
 
 def _computed(run: RatingRun, charges: Iterable[Charge], slots: Collection[SlotKey]) -> Iterator[Charge]:
@@ -127,7 +147,7 @@ def _slots(run: RatingRun, stored: Sequence[Charge]) -> set[SlotKey]:
 
 def _slots_in_turn(run: RatingRun) -> set[SlotKey]:
     """Slots with readings since the run before, and those that ended since then."""
-    before = RatingRun.objects.filter(pk__lt=run.pk, decision=None).order_by("-pk").first()
+    before = RatingRun.objects.filter(pk__lt=run.pk, method=run.method).order_by("-pk").first()
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -159,12 +179,12 @@ def _of_charges(stored: Sequence[Charge], recomputed: Sequence[Charge]) -> Itera
     for key in sorted(recorded_lines.keys() | lines.keys()):
         recorded, line = recorded_lines.get(key, NOTHING), lines.get(key, NOTHING)
         if recorded != line:
-            agreement, slot, sequence = key
+            agreement, slot, _, sequence = key
             yield Difference(f"charge A{agreement} {slot.isoformat()} #{sequence}", recorded, line)
 
 
-def _key(charge: Charge) -> tuple[int, datetime, int]:
-    return charge.agreement_id, charge.slot, charge.sequence
+def _key(charge: Charge) -> tuple[int, datetime, str, int]:
+    return charge.agreement_id, charge.slot, charge.kind, charge.sequence
 
 
 def _of_terms(charges: Sequence[Charge]) -> Iterator[Difference]:

@@ -54,7 +54,15 @@ def runs_for(viewer: Viewer) -> QuerySet[RatingRun]:
 
 
 def readings_of(charge: Charge) -> QuerySet[Reading]:
-    """The readings that this charge added; whoever may see the charge may see them."""
+    """The readings that this charge added, or those that a credit for the service level looked at.
+
+    Whoever may see the charge may see them.
+    """
+    if charge.kind == Charge.Kind.SLA_CREDIT:
+        readings = Reading.objects.filter(
+            delivery__agreement=charge.agreement_id, meter=Meter.ALLOCATED, pk__lte=charge.last_reading
+        )
+        return readings.select_related("delivery").order_by("starts_at", "pk")
     after = charge.corrects.last_reading if charge.corrects is not None else 0
     return (
         Reading.objects.filter(
@@ -70,8 +78,9 @@ def readings_of(charge: Charge) -> QuerySet[Reading]:
 
 
 def history_of(charge: Charge) -> QuerySet[Charge]:
-    """All charges of the same slot, first to last."""
-    return Charge.objects.filter(agreement=charge.agreement_id, slot=charge.slot).order_by("sequence")
+    """All charges of the same slot and kind, first to last."""
+    same = Charge.objects.filter(agreement=charge.agreement_id, slot=charge.slot, kind=charge.kind)
+    return same.order_by("sequence")
 
 
 def disputes_for(viewer: Viewer) -> QuerySet[Dispute]:

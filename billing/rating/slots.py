@@ -151,6 +151,7 @@ def _charged(slots: Collection[SlotKey], *, before: int | None) -> dict[SlotKey,
                        (array_agg(id ORDER BY sequence DESC))[1] AS last_charge, max(sequence)
                 FROM rating_charge charge
                 WHERE charge.agreement_id = wanted.agreement_id AND charge.slot = wanted.slot
+                    AND charge.kind = 'usage'
                     AND (%s::bigint IS NULL OR charge.run_id < %s)
             ) AS total
             WHERE total.last_charge IS NOT NULL

@@ -1,14 +1,16 @@
 """What an agreement says, as data: everything that rating needs, frozen and hashed.
 
 Money and quantities are decimal strings, times are ISO 8601 in UTC. A changed meaning gets a new
-``format``: ``spot/2`` names the days in which a charge can be disputed; before, the settings did.
+``format``: ``spot/2`` names the days in which a charge can be disputed (before, the settings did) and
+promises a service level.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -37,6 +39,7 @@ def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_vers
         "profile_version": profile_version,
         "billed": "delivered card-seconds",
         "dispute_days": settings.DISPUTE_DAYS,
+        "sla": settings.SERVICE_LEVEL,
     }
 
 
@@ -44,6 +47,35 @@ def dispute_days(terms: Mapping[str, Any]) -> int:
     """For how many days a charge can be disputed. Terms of the format spot/1 name none."""
     days: int = terms.get("dispute_days", settings.DISPUTE_DAYS)
     return days
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevelTerms:
+    """What the site promises, and what the buyer gets back of its charges where that was not kept.
+
+    ``tiers`` are pairs: below this availability, this share. ``recovery_share`` is added for an outage of
+    more than ``recovery_minutes``. Never more than ``cap``.
+    """
+
+    availability: Decimal
+    tiers: Sequence[tuple[Decimal, Decimal]]
+    cap: Decimal
+    recovery_minutes: int
+    recovery_share: Decimal
+
+
+def service_level(terms: Mapping[str, Any]) -> ServiceLevelTerms | None:
+    """Terms of the format spot/1 promise none."""
+    sla = terms.get("sla")
+    if sla is None:
+        return None
+    return ServiceLevelTerms(
+        availability=Decimal(sla["availability"]),
+        tiers=[(Decimal(below), Decimal(share)) for below, share in sla["tiers"]],
+        cap=Decimal(sla["cap"]),
+        recovery_minutes=sla["recovery_minutes"],
+        recovery_share=Decimal(sla["recovery_share"]),
+    )
 
 
 def digest(terms: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Rating's tables: runs and charges, and what parties dispute."""
 
-from billing.rating.models.charges import Charge, ParkedUsage, RatedUntil, RatingRun
+from billing.rating.models.charges import Charge, ParkedUsage, RatedUntil, RatingRun, ServiceLevel
 from billing.rating.models.disputes import Dispute, DisputedSlot, DisputeEntry, UsageReport
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "ParkedUsage",
     "RatedUntil",
     "RatingRun",
+    "ServiceLevel",
     "UsageReport",
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from marketplace.agreements.models import Agreement
 from marketplace.append_only import NEVER_TRUNCATED
@@ -57,8 +59,16 @@ class Charge(models.Model):
     what one charge for all of its readings would say, to the last decimal place. The readings that a
     charge added are those after the ``last_reading`` of the charge it corrects, up to its own.
     ``committed`` is what the delivery could have at most, as was known then.
+
+    A credit for a service level that was not kept is a charge below zero, of no card-seconds and no price,
+    on the last slot of its agreement; it has corrections of its own.
     """
 
+    class Kind(models.TextChoices):
+        USAGE = "usage", pgettext_lazy("charge", "Usage")
+        SLA_CREDIT = "sla_credit", _("Credit for the service level")
+
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.USAGE)
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="charges")
     slot = models.DateTimeField()
@@ -75,7 +85,9 @@ class Charge(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["agreement", "slot", "sequence"], name="charge_once_a_slot"),
+            models.UniqueConstraint(
+                fields=["agreement", "slot", "kind", "sequence"], name="charge_once_a_slot"
+            ),
             models.CheckConstraint(
                 condition=Q(sequence=0, corrects__isnull=True) | Q(sequence__gt=0, corrects__isnull=False),
                 name="charge_correction_names_its_charge",
@@ -83,7 +95,14 @@ class Charge(models.Model):
             models.CheckConstraint(
                 condition=Q(amount=F("commission") + F("credit")), name="charge_sides_add_up"
             ),
-            models.CheckConstraint(condition=Q(price__gt=0), name="charge_has_a_price"),
+            models.CheckConstraint(
+                condition=Q(kind="usage", price__gt=0)
+                | Q(kind="sla_credit", price=0, quantity=0, committed=0),
+                name="charge_has_a_price",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="sla_credit", sequence=0) | Q(amount__lt=0), name="charge_credit_gives_back"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["slot"])]
         triggers: ClassVar = [
@@ -93,6 +112,48 @@ class Charge(models.Model):
 
     def __str__(self) -> str:
         return f"C{self.pk}"
+
+
+class ServiceLevel(models.Model):
+    """What one agreement kept of its promise, as a run found it, and what is credited for the rest.
+
+    ``charge`` is what the run added until the credits are ``credited``, where something was missing.
+    ``short_slots`` are the evidence: slot, card-seconds owed, card-seconds delivered.
+    """
+
+    run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="service_levels")
+    agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="service_levels")
+    charge = models.OneToOneField(Charge, null=True, on_delete=models.PROTECT, related_name="service_level")
+    owed = models.BigIntegerField(help_text="card-seconds")
+    delivered = models.BigIntegerField(help_text="card-seconds")
+    longest_outage = models.DurationField()
+    charged = models.DecimalField(max_digits=28, decimal_places=12)
+    share = models.DecimalField(max_digits=7, decimal_places=6)
+    credited = models.DecimalField(max_digits=28, decimal_places=12)
+    short_slots = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agreement", "run"], name="service_level_once_a_run"),
+            models.CheckConstraint(
+                condition=Q(credited__gte=0, credited__lte=F("charged")), name="service_level_credit_at_most"
+            ),
+            models.CheckConstraint(
+                condition=Q(owed__gt=0, delivered__gte=0, delivered__lte=F("owed")),
+                name="service_level_delivered_at_most",
+            ),
+        ]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id}: {self.delivered} of {self.owed}"
+
+    @property
+    def availability(self) -> Decimal:
+        return Decimal(self.delivered) / self.owed
 
 
 class ParkedUsage(models.Model):
