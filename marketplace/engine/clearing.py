@@ -36,15 +36,16 @@ from itertools import groupby
 
 import numpy as np
 
-from marketplace.engine import explanation, solving
+from marketplace.engine import solving
 from marketplace.engine.book import Book, Fill
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
 from marketplace.engine.components import components
+from marketplace.engine.explanation import Cleared, explanations, offer_outcomes
 from marketplace.engine.facts import Facts, Ints
 from marketplace.engine.market import Market
 from marketplace.engine.middle import middle
 from marketplace.engine.pricing import dearest_prices
-from marketplace.engine.result import Bound, OfferOutcome, Placement, Price, Result, Shadow
+from marketplace.engine.result import Bound, Placement, Price, Result, Shadow
 from marketplace.engine.snapshot import MICRO, Snapshot
 from marketplace.engine.solving import Solved
 from marketplace.engine.validation import check
@@ -100,7 +101,7 @@ def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
     fills, book = _book_of(market, [each for part in solved for each in part.placements])
     bound = _whole_bound(market, [part.bound for part in solved])
     prices = _prices(market, book, fills, bound)
-    explain = explanation.Explainer(book, market.eligibility)
+    cleared = Cleared(market.snapshot, book, market.eligibility, market.wanted, fills, prices)
     surplus, emission = _surplus(market.facts, fills), _emission(market.facts, fills)
     return Result(
         format=RESULT_FORMAT,
@@ -112,16 +113,8 @@ def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
         repriced=sum(len(part.given_up) for part in solved),
         placements=tuple(solving.placements(market.facts, fills)),
         prices=_price_rows(market.facts, book, prices),
-        explanations=tuple(
-            explain(
-                market.wanted[request.id],
-                [market.eligibility.of(want) for want in market.wanted[request.id]],
-                fills.get(request.id),
-                prices,
-            )
-            for request in market.snapshot.requests
-        ),
-        offers=_offers(market, book),
+        explanations=explanations(cleared),
+        offers=offer_outcomes(cleared),
     )
 
 
@@ -182,12 +175,6 @@ def _price_rows(facts: Facts, book: Book, table: Ints) -> tuple[Price, ...]:
         for slot in book.sold[product].nonzero()[0]
     ]
     return tuple(sorted(rows, key=lambda each: (each.model, each.zone, each.slot, each.currency)))
-
-
-def _offers(market: Market, book: Book) -> tuple[OfferOutcome, ...]:
-    free, left = market.facts.free.sum(axis=1), book.free.sum(axis=1)
-    rows = ((offer.id, market.facts.row_of[offer.id]) for offer in market.snapshot.offers)
-    return tuple(OfferOutcome(offer, int(free[row]), int(free[row] - left[row]), None) for offer, row in rows)
 
 
 def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:

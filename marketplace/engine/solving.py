@@ -165,7 +165,7 @@ class _Acceptance:
             fills = [
                 fill
                 for want in market.wanted[request.id]
-                if (fill := find(self._book, want, market.eligibility.of(want).rows)) is not None
+                if (fill := find(self._book, want, market.eligibility.of(want))) is not None
             ]
             for fill in sorted(fills, key=_preference, reverse=True):
                 if self._accept(fill):

@@ -5,7 +5,7 @@ amount is filled from the cheapest upwards. An offer that is dearer than the lim
 a mix, even where the mean would be within it. The first slots are then tried from the fullest and
 cheapest on; each is composed for real, offer by offer, with every price that it would raise. If
 that does not fill everything, one offer alone is tried at every first slot (see ``single``).
-The order is a guide, and the number of first slots tried is bounded by ``TRIES``; what is accepted
+The order is a guide, and the number of first slots tried is bounded; what is accepted
 is always quoted exactly.
 """
 
@@ -22,19 +22,19 @@ from marketplace.engine.snapshot import MICRO
 from marketplace.engine.want import Want
 
 TRIES = 24
-"""First slots tried, and offers passed over at each."""
+"""First slots tried unless somebody asks for fewer, and offers passed over at each."""
 
 DEAREST = 10**12
 """Unit costs above a million base units are all the same to the order of first slots."""
 
 
-def search(book: Book, want: Want, rows: Ints) -> Fill | None:
+def search(book: Book, want: Want, rows: Ints, tries: int = TRIES) -> Fill | None:
     """A full fill of ``want`` from ``rows`` if there is one, else a partial one, else ``None``."""
-    fill = _Composer(book, want, rows).best()
+    fill = _Composer(book, want, rows).best(tries)
     if fill is None or fill.filled < want.amount:
         fill = _better(fill, single.search(book, want, rows))
     if fill is None and want.least < want.amount:
-        fill = _Composer(book, want.with_amount(want.least), rows).best()
+        fill = _Composer(book, want.with_amount(want.least), rows).best(tries)
     return None if fill is None else book.quote(want, fill.first_slot, fill.takes)
 
 
@@ -63,10 +63,10 @@ class _Composer:
         unit = np.minimum(hourly * want.scale // self._yields[:, None], DEAREST)
         self._unit_costs = np.where(self._cards > 0, unit, FAR)
 
-    def best(self) -> Fill | None:
+    def best(self, tries: int) -> Fill | None:
         if not self._cards.size:
             return None
-        return self._from_cheapest_offer() or self._from_best_starts()
+        return self._from_cheapest_offer() or self._from_best_starts(tries)
 
     def _from_cheapest_offer(self) -> Fill | None:
         """If the cheapest unit of all can fill everything alone, nothing is cheaper."""
@@ -75,9 +75,9 @@ class _Composer:
             return None
         return self._compose(start, [offer])
 
-    def _from_best_starts(self) -> Fill | None:
+    def _from_best_starts(self, tries: int) -> Fill | None:
         order = np.argsort(self._unit_costs, axis=0, kind="stable")
-        for start in self._starts(order)[:TRIES]:
+        for start in self._starts(order)[:tries]:
             fill = self._compose(start, order[:, start].tolist())
             if fill is not None:
                 return fill

@@ -84,6 +84,7 @@ def test_clearing_twice_gives_the_same_bytes() -> None:
 PLAIN = {
     "__future__",
     "collections",
+    "copy",
     "dataclasses",
     "datetime",
     "enum",

@@ -1,0 +1,145 @@
+"""Would this have been placed? Tried exactly, on the book as a run left it, with a few offers.
+
+What is found here is what a run would have accepted after all others: the cards are free, everybody stays
+within its limit at the prices that would then hold, and no group is broken. The book stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from marketplace.engine import windows
+from marketplace.engine.asked import Way, cards_for, ways
+from marketplace.engine.book import Book, Fill
+from marketplace.engine.facts import FAR, Ints
+from marketplace.engine.groups import Groups
+from marketplace.engine.result import Constraint
+from marketplace.engine.search import find
+from marketplace.engine.validation import MAX_MONEY, MAX_PICO
+from marketplace.engine.want import Want
+
+FEW = 3
+"""First slots that are tried for a mix."""
+
+
+class Trial:
+    """Tries wants on what a run left."""
+
+    def __init__(self, book: Book, groups: Groups) -> None:
+        self._book, self._groups = book, groups
+
+    def find(self, want: Want, rows: Ints) -> Fill | None:
+        """The fullest, then cheapest fill from ``rows`` that the book allows; groups are not looked at."""
+        if is_searched_for(want):
+            return find(self._book, want, rows, FEW)
+        fills = self._at_one_offer(want, rows)
+        return max(fills, key=lambda fill: (fill.filled, fill.gain), default=None)
+
+    def works(self, want: Want, rows: Ints) -> bool:
+        fill = self.find(want, rows)
+        return fill is not None and self._suffices(fill) and self._groups.broken_by(fill) is None
+
+    def confirms(self, want: Want, fill: Fill, rows: Ints) -> bool:
+        """Whether a fill that was found for a want like this one would do for it.
+
+        Its cards were found to hurt nobody. A mix is looked for again: none has a part above the limit.
+        """
+        if len(fill.takes) > 1:
+            return self.works(want, rows)
+        again = self._book.quote(want, fill.first_slot, fill.takes, fill.slots)
+        return self._suffices(again) and self._groups.broken_by(again) is None
+
+    def held_back_by(self, want: Want, fill: Fill) -> Constraint | None:
+        """The group that has too little left for the want, if it were filled in this way."""
+        return self._groups.broken_by(self._book.quote(want, fill.first_slot, fill.takes, fill.slots))
+
+    def cheapest(self, want: Want, rows: Ints) -> Fill | None:
+        """The cheapest fill of the least that may be filled, whatever the limit."""
+        unlimited = want.with_limit(highest_limit(want))
+        if is_searched_for(want):
+            return find(self._book, unlimited.with_amount(want.least), rows, FEW)
+        fills = self._at_one_offer(unlimited, rows)
+        return min(fills, key=lambda fill: want.limit_for(fill.paid, fill.filled), default=None)
+
+    def sufficient_limits(self, want: Want, fill: Fill) -> list[int]:
+        """The limit that the whole fill needs, then the one that its dearest part needs alone."""
+        overall = want.limit_for(max(fill.paid, self._counts_for(fill)), fill.filled)
+        if len(fill.takes) == 1:
+            return [overall]
+        parts = (self._book.quote(want, fill.first_slot, [take]) for take in fill.takes)
+        dearest = max(want.limit_for(part.paid, part.filled) for part in parts)
+        return sorted({overall, max(overall, dearest)})
+
+    def accepts(self, fill: Fill) -> bool:
+        """Whether a run could still accept the fill."""
+        possible = self._suffices(fill) and self._book.tolerates(fill)
+        return possible and self._groups.broken_by(fill) is None
+
+    def _suffices(self, fill: Fill) -> bool:
+        """Whether it fills enough, within the limit, and is worth what is asked and its emissions count."""
+        worth_it = fill.gain >= 0 and fill.worth >= self._counts_for(fill)
+        return worth_it and fill.filled >= fill.want.least_whole
+
+    def _counts_for(self, fill: Fill) -> int:
+        """What is asked for a fill and what its emissions count for, in pico."""
+        facts, span = self._book.facts, slice(fill.first_slot, fill.first_slot + fill.slots)
+        return sum(
+            (int(facts.asks[row, span].sum()) * int(facts.base[row]) + int(facts.emission[row]) * fill.slots)
+            * cards
+            for row, cards in fill.takes
+        )
+
+    def _at_one_offer(self, want: Want, rows: Ints) -> Iterator[Fill]:
+        """For each of ``rows`` and each way, the cheapest run that hurts nobody, if that suffices."""
+        for way in dict.fromkeys((*ways(want, whole=True), *ways(want))):
+            for row in rows.tolist():
+                fill = self._cheapest_run(want, row, *self._size(want, row, way))
+                if fill is not None and self._suffices(fill):
+                    yield fill
+
+    def _size(self, want: Want, row: int, way: Way) -> tuple[int, int]:
+        """Cards and slots; of divisible work no more than it needs."""
+        facts = self._book.facts
+        cards, slots = way.times * cards_for(facts, want, row, way.units), way.slots
+        if want.alternative.divisible:
+            rate, lot = int(facts.yields(want)[row]), int(facts.lot[row])
+            return no_more_than_needed(way.units * way.slots, cards, rate, lot, int(facts.minimum[row]))
+        return cards, slots
+
+    def _cheapest_run(self, want: Want, row: int, cards: int, slots: int) -> Fill | None:
+        alternative, book, one = want.alternative, self._book, np.array([row])
+        span = slice(alternative.earliest, alternative.deadline)
+        if span.stop - span.start < slots or slots < book.facts.minimum[row]:
+            return None
+        possible = windows.unbroken(book.free[one, span] >= cards, slots)[0]
+        if not possible.any():
+            return None
+        possible &= book.tolerated_starts(row, span, slots)
+        costs = np.where(possible, windows.totals(book.costs(one, span), slots)[0], FAR)
+        start = int(costs.argmin())
+        fill = book.quote(want, span.start + start, [(row, cards)], slots)
+        return fill if possible[start] and book.tolerates(fill) else None
+
+
+def is_searched_for(want: Want) -> bool:
+    """Whether ``find`` knows how; several gangs and divisible work are tried at one offer."""
+    return want.alternative.gangs <= 1 and not want.alternative.divisible
+
+
+def highest_limit(want: Want) -> int:
+    """The highest that a snapshot may have."""
+    return min(MAX_MONEY, MAX_PICO // want.base)
+
+
+def no_more_than_needed(work: int, cards: int, rate: int, lot: int, shortest: int) -> tuple[int, int]:
+    """Cards and slots of one offer that do divisible work, beginning with ``cards``: no lot and no hour
+    that could be left out."""
+    slots = 0
+    while True:
+        hours = max(-(-work // (cards * rate)), shortest)
+        fewer = -(-work // (rate * hours * lot)) * lot
+        if (fewer, hours) == (cards, slots):
+            return cards, slots
+        cards, slots = fewer, hours
