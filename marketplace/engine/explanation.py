@@ -123,10 +123,10 @@ class Explainer:
 
     def _limits_for(self, want: Want, fill: Fill) -> Iterator[int]:
         """The limit that the whole fill needs, then the one that its dearest part needs alone."""
-        quote = self._book.quote(want, fill.first_slot, fill.takes)
+        quote = self._book.quote(want, fill.takes)
         overall = want.limit_for(quote.paid, quote.filled)
         yield overall
-        parts = (self._book.quote(want, fill.first_slot, [take]) for take in fill.takes)
+        parts = (self._book.quote(want, [take]) for take in fill.takes)
         yield max(overall, *(want.limit_for(part.paid, part.filled) for part in parts), 0)
 
     def _changes(self, cases: list[Case]) -> Iterator[Remedy]:
@@ -137,7 +137,7 @@ class Explainer:
                     yield Remedy(want.alternative.position, constraint, value)
 
     def _candidates(self, want: Want) -> Iterator[tuple[Constraint, Value]]:
-        any_part = replace(want, least=1)
+        any_part = replace(want, least=1, share=0)
         smaller = find(self._book, any_part, self._eligibility.of(any_part).rows)
         if smaller is not None:
             yield Constraint.CAPACITY, smaller.filled
@@ -172,7 +172,7 @@ def _funnel(able: Eligible, fill: Fill | None) -> Funnel:
     funnel = able.funnel
     if fill is None or fill.want.alternative.position != funnel.alternative:
         return funnel
-    dear = len({row for row, _ in fill.takes} - set(able.rows.tolist()))
+    dear = len({take.row for take in fill.takes} - set(able.rows.tolist()))
     counts = (
         (constraint, count - dear * (constraint is Constraint.LIMIT)) for constraint, count in funnel.removed
     )
