@@ -174,7 +174,7 @@ def ways(want: Want, *, whole: bool = False) -> Iterator[Way]:
         for slots in _lengths(alternative.deadline - alternative.earliest):
             yield Way(slots, -(-work // slots), 1, slots, want.whole)
     elif alternative.gangs > 1:
-        gangs = alternative.gangs if whole else least_gangs(want)
+        gangs = alternative.gangs if whole else want.least_gangs
         filled = want.amount * gangs // alternative.gangs
         yield Way(alternative.duration, want.smallest_use, gangs, 1, filled)
     else:
@@ -194,11 +194,6 @@ def _parts_of_a_mix(want: Want) -> Iterator[Way]:
     part = -(-want.least // PARTS)
     if want.alternative.gangs == 0 and not want.alternative.divisible and part < want.least:
         yield Way(want.alternative.duration, part, 1, 1, want.amount)
-
-
-def least_gangs(want: Want) -> int:
-    """The fewest whole gangs that fill the least that may be filled."""
-    return -(-want.least * want.alternative.gangs // want.amount)
 
 
 def cards_for(facts: Facts, want: Want, row: int, units: int) -> int:

@@ -37,7 +37,7 @@ from itertools import groupby
 import numpy as np
 
 from marketplace.engine import solving
-from marketplace.engine.book import Book, Fill
+from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
 from marketplace.engine.components import components
 from marketplace.engine.explanation import Cleared, explanations, offer_outcomes
@@ -120,7 +120,7 @@ def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
 
 def _book_of(market: Market, placements: list[Placement]) -> tuple[dict[int, Fill], Book]:
     """The fills by request, and the book in which all of them are accepted."""
-    book = Book(market.facts)
+    book = Book(market.snapshot, market.facts)
     fills: dict[int, Fill] = {}
     row_of = market.facts.row_of
     for request, own in groupby(sorted(placements, key=_request), _request):
@@ -128,8 +128,8 @@ def _book_of(market: Market, placements: list[Placement]) -> tuple[dict[int, Fil
         want = next(
             want for want in market.wanted[request] if want.alternative.position == rows[0].alternative
         )
-        takes = [(row_of[each.offer], each.cards) for each in rows]
-        fills[request] = book.quote(want, rows[0].first_slot, takes, rows[0].slots)
+        takes = (Take(row_of[each.offer], each.cards, each.first_slot, each.slots) for each in rows)
+        fills[request] = book.quote(want, takes)
         book.accept(fills[request])
     return fills, book
 
@@ -153,7 +153,7 @@ def _prices(market: Market, book: Book, fills: dict[int, Fill], bound: Bound) ->
     """The clearing prices by (product, slot); of what is not sold, 0."""
     facts, requests = market.facts, market.snapshot.requests
     waiting = np.array([each.id not in fills for each in requests], dtype=np.bool_).nonzero()[0]
-    dearest = dearest_prices(book, list(fills.values()), _shadow_prices(facts, bound))
+    dearest = dearest_prices(book, _shadow_prices(facts, bound))
     if not waiting.size or not fills:
         waiting = waiting[:0]
     return middle(market, waiting, book.price, dearest)
@@ -180,11 +180,9 @@ def _price_rows(facts: Facts, book: Book, table: Ints) -> tuple[Price, ...]:
 def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
     """Limit value less ask cost of what is matched, in pico."""
     asked = sum(
-        int(facts.asks[row, fill.first_slot : fill.first_slot + fill.slots].sum())
-        * cards
-        * int(facts.base[row])
+        int(facts.asks[take.row, take.span].sum()) * take.cards * int(facts.base[take.row])
         for fill in fills.values()
-        for row, cards in fill.takes
+        for take in fill.takes
     )
     return sum(fill.worth for fill in fills.values()) - asked
 
@@ -192,5 +190,7 @@ def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
 def _emission(facts: Facts, fills: dict[int, Fill]) -> int:
     """What the carbon of everything matched counts, in pico."""
     return sum(
-        int(facts.emission[row]) * cards * fill.slots for fill in fills.values() for row, cards in fill.takes
+        int(facts.emission[take.row]) * take.cards * take.slots
+        for fill in fills.values()
+        for take in fill.takes
     )

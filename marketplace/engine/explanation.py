@@ -78,7 +78,7 @@ class Cleared:
 
     @cached_property
     def groups(self) -> Groups:
-        """What is left of every budget, choice and cap."""
+        """What is left of every choice and cap."""
         groups = Groups(self.snapshot, self.book.facts)
         for fill in self.fills.values():
             groups.accept(fill)
@@ -136,7 +136,7 @@ def _rows_held(fill: Fill | None, want: Want) -> list[int]:
     """The offers that an alternative got."""
     if fill is None or fill.want.alternative.position != want.alternative.position:
         return []
-    return sorted({row for row, _ in fill.takes})
+    return sorted({take.row for take in fill.takes})
 
 
 def _funnel(eligibility: Eligibility, want: Want, profile: int, counts: Sequence[int]) -> Funnel:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from marketplace.engine.asked import Shapes, cards_for, in_groups, whole_shapes
-from marketplace.engine.book import Book
+from marketplace.engine.book import Book, Take
 from marketplace.engine.columns import Bytes
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import FAR, Ints
@@ -67,10 +67,10 @@ def lower_asks(
         want = wants[undivided[shapes.want[shape]]]
         units, times = int(shapes.units[shape]), int(shapes.times[shape])
         cards = times * cards_for(facts, want, row, units)
-        sale = _Sale(want, row, cards, int(sales.start[row]), want.alternative.duration)
+        sale = _Sale(want, Take(row, cards, int(sales.start[row]), want.alternative.duration))
         sold_at = till.highest(sale, int(sales.ask[row]))
         if sold_at is not None:
-            found[row] = LowerAsk(sold_at, sale.cards * sale.slots)
+            found[row] = LowerAsk(sold_at, cards * sale.take.slots)
     return found
 
 
@@ -187,10 +187,7 @@ class _Sale:
     """Cards of one offer for a want."""
 
     want: Want
-    row: int
-    cards: int
-    first_slot: int
-    slots: int
+    take: Take
 
 
 class _Till:
@@ -219,14 +216,14 @@ class _Till:
 
     def _unnoticed(self, sale: _Sale) -> int:
         """The highest ask that raises no price that anybody pays."""
-        product = self._book.facts.product[sale.row]
-        span = slice(sale.first_slot, sale.first_slot + sale.slots)
+        product, span = self._book.facts.product[sale.take.row], sale.take.span
         prices = self._book.price[product, span][self._book.sold[product, span] > 0]
         return int(prices.min(initial=FAR))
 
     def _sells(self, sale: _Sale, ask: int) -> bool:
-        self._book.facts.asks[sale.row] = ask
-        fill = self._book.quote(sale.want, sale.first_slot, [(sale.row, sale.cards)], sale.slots)
+        row = sale.take.row
+        self._book.facts.asks[row] = ask
+        fill = self._book.quote(sale.want, [sale.take])
         sells = self._trial.accepts(fill)
-        self._book.facts.asks[sale.row] = self._asks[sale.row]
+        self._book.facts.asks[row] = self._asks[row]
         return sells

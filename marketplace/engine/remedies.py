@@ -96,7 +96,7 @@ class Remedies:
             return None
         limits = self._trial.sufficient_limits(want, fill)
         if limits[-1] <= want.alternative.limit:
-            self._note_that_it_fits(want, fill)
+            self._note_that_it_fits(fill)
             return None
         for limit in limits:
             higher = want.alternative.limit < limit <= highest_limit(want)
@@ -109,9 +109,9 @@ class Remedies:
         waiting = self._waiting(is_searched_for)
         for want, offers in self._proposed(LARGEST, waiting, self._refused.bits, self._refused.profiles):
             rows = _rows(offers)
-            part = self._trial.find(replace(want, least=1), rows)
+            part = self._trial.find(replace(want, least=1, share=0), rows)
             if part is not None and part.filled >= want.least:
-                self._note_that_it_fits(want, part)
+                self._note_that_it_fits(part)
             elif part is not None and self._trial.confirms(want.with_amount(part.filled), part, rows):
                 self._name(want, Constraint.CAPACITY, part.filled)
 
@@ -168,8 +168,8 @@ class Remedies:
         changed = replace(want, alternative=change(want.alternative, constraint, value))
         return self._trial.works(changed, rows)
 
-    def _note_that_it_fits(self, want: Want, fill: Fill) -> None:
-        self.held_back[want.request] = self._trial.held_back_by(want, fill) or Constraint.CAPACITY
+    def _note_that_it_fits(self, fill: Fill) -> None:
+        self.held_back[fill.want.request] = self._trial.held_back_by(fill) or Constraint.CAPACITY
 
     def _name(self, want: Want, constraint: Constraint, value: Value) -> None:
         self.found[want.request] = Remedy(want.alternative.position, constraint, value)

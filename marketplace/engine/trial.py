@@ -12,7 +12,7 @@ import numpy as np
 
 from marketplace.engine import windows
 from marketplace.engine.asked import Way, cards_for, ways
-from marketplace.engine.book import Book, Fill
+from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.facts import FAR, Ints
 from marketplace.engine.groups import Groups
 from marketplace.engine.result import Constraint
@@ -29,12 +29,13 @@ class Trial:
 
     def __init__(self, book: Book, groups: Groups) -> None:
         self._book, self._groups = book, groups
+        self._without_budgets = book.without_budgets()
 
     def find(self, want: Want, rows: Ints) -> Fill | None:
         """The fullest, then cheapest fill from ``rows`` that the book allows; groups are not looked at."""
         if is_searched_for(want):
             return find(self._book, want, rows, FEW)
-        fills = self._at_one_offer(want, rows)
+        fills = self._at_one_offer(self._book, want, rows)
         return max(fills, key=lambda fill: (fill.filled, fill.gain), default=None)
 
     def works(self, want: Want, rows: Ints) -> bool:
@@ -48,19 +49,21 @@ class Trial:
         """
         if len(fill.takes) > 1:
             return self.works(want, rows)
-        again = self._book.quote(want, fill.first_slot, fill.takes, fill.slots)
-        return self._suffices(again) and self._groups.broken_by(again) is None
+        again = self._book.quote(want, fill.takes)
+        return self._suffices(again) and self.held_back_by(again) is None
 
-    def held_back_by(self, want: Want, fill: Fill) -> Constraint | None:
-        """The group that has too little left for the want, if it were filled in this way."""
-        return self._groups.broken_by(self._book.quote(want, fill.first_slot, fill.takes, fill.slots))
+    def held_back_by(self, fill: Fill) -> Constraint | None:
+        """What has too little left for a fill that hurts nobody else: a budget, a choice or a cap."""
+        if self._book.purse(fill.want.request) is not None and not self._book.tolerates(fill):
+            return Constraint.BUDGET
+        return self._groups.broken_by(fill)
 
     def cheapest(self, want: Want, rows: Ints) -> Fill | None:
-        """The cheapest fill of the least that may be filled, whatever the limit."""
-        unlimited = want.with_limit(highest_limit(want))
+        """The cheapest fill of the least that may be filled, whatever the limit and the budgets."""
+        unlimited, book = want.with_limit(highest_limit(want)), self._without_budgets
         if is_searched_for(want):
-            return find(self._book, unlimited.with_amount(want.least), rows, FEW)
-        fills = self._at_one_offer(unlimited, rows)
+            return find(book, unlimited.with_amount(want.least), rows, FEW)
+        fills = self._at_one_offer(book, unlimited, rows)
         return min(fills, key=lambda fill: want.limit_for(fill.paid, fill.filled), default=None)
 
     def sufficient_limits(self, want: Want, fill: Fill) -> list[int]:
@@ -68,7 +71,7 @@ class Trial:
         overall = want.limit_for(max(fill.paid, self._counts_for(fill)), fill.filled)
         if len(fill.takes) == 1:
             return [overall]
-        parts = (self._book.quote(want, fill.first_slot, [take]) for take in fill.takes)
+        parts = (self._book.quote(want, [take]) for take in fill.takes)
         dearest = max(want.limit_for(part.paid, part.filled) for part in parts)
         return sorted({overall, max(overall, dearest)})
 
@@ -84,18 +87,18 @@ class Trial:
 
     def _counts_for(self, fill: Fill) -> int:
         """What is asked for a fill and what its emissions count for, in pico."""
-        facts, span = self._book.facts, slice(fill.first_slot, fill.first_slot + fill.slots)
-        return sum(
-            (int(facts.asks[row, span].sum()) * int(facts.base[row]) + int(facts.emission[row]) * fill.slots)
-            * cards
-            for row, cards in fill.takes
-        )
+        return sum(take.cards * self._counts_for_a_card(take) for take in fill.takes)
 
-    def _at_one_offer(self, want: Want, rows: Ints) -> Iterator[Fill]:
+    def _counts_for_a_card(self, take: Take) -> int:
+        facts, row = self._book.facts, take.row
+        asked = int(facts.asks[row, take.span].sum()) * int(facts.base[row])
+        return asked + int(facts.emission[row]) * take.slots
+
+    def _at_one_offer(self, book: Book, want: Want, rows: Ints) -> Iterator[Fill]:
         """For each of ``rows`` and each way, the cheapest run that hurts nobody, if that suffices."""
         for way in dict.fromkeys((*ways(want, whole=True), *ways(want))):
             for row in rows.tolist():
-                fill = self._cheapest_run(want, row, *self._size(want, row, way))
+                fill = _cheapest_run(book, want, row, *self._size(want, row, way))
                 if fill is not None and self._suffices(fill):
                     yield fill
 
@@ -108,19 +111,20 @@ class Trial:
             return no_more_than_needed(way.units * way.slots, cards, rate, lot, int(facts.minimum[row]))
         return cards, slots
 
-    def _cheapest_run(self, want: Want, row: int, cards: int, slots: int) -> Fill | None:
-        alternative, book, one = want.alternative, self._book, np.array([row])
-        span = slice(alternative.earliest, alternative.deadline)
-        if span.stop - span.start < slots or slots < book.facts.minimum[row]:
-            return None
-        possible = windows.unbroken(book.free[one, span] >= cards, slots)[0]
-        if not possible.any():
-            return None
-        possible &= book.tolerated_starts(row, span, slots)
-        costs = np.where(possible, windows.totals(book.costs(one, span), slots)[0], FAR)
-        start = int(costs.argmin())
-        fill = book.quote(want, span.start + start, [(row, cards)], slots)
-        return fill if possible[start] and book.tolerates(fill) else None
+
+def _cheapest_run(book: Book, want: Want, row: int, cards: int, slots: int) -> Fill | None:
+    alternative, one = want.alternative, np.array([row])
+    span = slice(alternative.earliest, alternative.deadline)
+    if span.stop - span.start < slots or slots < book.facts.minimum[row]:
+        return None
+    possible = windows.unbroken(book.free[one, span] >= cards, slots)[0]
+    if not possible.any():
+        return None
+    possible &= book.tolerated_starts(row, span, slots)
+    costs = np.where(possible, windows.totals(book.costs(one, span), slots)[0], FAR)
+    start = int(costs.argmin())
+    fill = book.quote(want, [Take(row, cards, span.start + start, slots)])
+    return fill if possible[start] and book.tolerates(fill) else None
 
 
 def is_searched_for(want: Want) -> bool:
