@@ -124,6 +124,14 @@ class Book:
         book._budgets = {}  # noqa: SLF001 - a book of this class
         return book
 
+    def harmless(self) -> Book:
+        """The book in this state, without the cards whose ask in a slot hurts some holder by itself."""
+        rises = self.facts.asks - self.price[self.facts.product]
+        bearable = np.array([each.least_headroom(self.facts.slots) for each in self._holders], dtype=np.int64)
+        book = copy(self)
+        book.free = np.where(rises <= bearable.reshape(self.price.shape)[self.facts.product], self.free, 0)
+        return book
+
     def purse(self, request: int) -> int | None:
         """What the budgets of a request have left for it, in pico; ``None`` if it has none."""
         return min((account.slack for account in self._budgets.get(request, ())), default=None)

@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from marketplace.engine.asked import asked, kinds
+from marketplace.engine.asked import Kinds, asked, kinds
 from marketplace.engine.book import Book, Fill
 from marketplace.engine.columns import Bytes
 from marketplace.engine.eligibility import Eligibility
@@ -85,11 +85,19 @@ class Cleared:
         return groups
 
     @cached_property
-    def shop(self) -> Shop:
-        """What is left of every offer, at what it would cost now."""
-        facts, book = self.book.facts, self.book
+    def harmless(self) -> Book:
+        """The book without the cards that nobody can have any more, because their asks would hurt others."""
+        return self.book.harmless()
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        return kinds(self.book.facts)
+
+    def shop(self, book: Book) -> Shop:
+        """What a book has left of every offer, at what it would cost now."""
+        facts = book.facts
         shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
-        return Shop(Goods(shelf, kinds(facts), facts.minimum, facts.rate_table(self.refused.wants)))
+        return Shop(Goods(shelf, self.kinds, facts.minimum, facts.rate_table(self.refused.wants)))
 
 
 def explanations(cleared: Cleared) -> tuple[Explanation, ...]:
@@ -110,7 +118,8 @@ def offer_outcomes(cleared: Cleared) -> tuple[OfferOutcome, ...]:
     """One an offer, in the order of the snapshot."""
     facts, book, refused = cleared.book.facts, cleared.book, cleared.refused
     free, left = facts.free.sum(axis=1), book.free.sum(axis=1)
-    asks = lower_asks(book, cleared.groups, cleared.shop, refused.wants, refused.profiles, cleared.bits)
+    shop = cleared.shop(book)
+    asks = lower_asks(book, cleared.groups, shop, refused.wants, refused.profiles, cleared.bits)
     rows = ((offer.id, facts.row_of[offer.id]) for offer in cleared.snapshot.offers)
     return tuple(
         OfferOutcome(offer, int(free[row]), int(free[row] - left[row]), asks.get(row)) for offer, row in rows
@@ -123,7 +132,7 @@ def _swept(cleared: Cleared) -> Funnelled:
     refused = np.array([want.request not in cleared.fills for want in wants], dtype=np.bool_)
     return funnelled(
         asked(facts, wants, cleared.asked.profiles),
-        cleared.shop.goods.kinds,
+        cleared.kinds,
         whole_shelf(facts, facts.free, facts.asks),
         facts.minimum,
         cleared.bits,
@@ -161,18 +170,18 @@ class _Refusals:
     """What refused requests lost against, and what would have matched them."""
 
     def __init__(self, cleared: Cleared, fitting: Bytes) -> None:
-        facts, shop, eligibility = cleared.book.facts, cleared.shop, cleared.eligibility
+        facts, book, eligibility = cleared.book.facts, cleared.harmless, cleared.eligibility
         wants, profiles = cleared.refused.wants, cleared.refused.profiles
         columns = asked(facts, wants, profiles)
-        lost = losses(facts, wants, columns, shop.goods.kinds, fitting, cleared.prices)
+        lost = losses(facts, wants, columns, cleared.kinds, fitting, cleared.prices)
         self._losses = {
             (want.request, want.alternative.position): loss
             for want, loss in zip(wants, lost, strict=True)
             if loss is not None
         }
-        trial = Trial(cleared.book, cleared.groups)
+        trial = Trial(book, cleared.groups)
         refused = Refused(wants, profiles, cleared.bits, fitting)
-        self._remedies = Remedies(trial, shop, eligibility, refused)
+        self._remedies = Remedies(trial, cleared.shop(book), eligibility, refused)
 
     def explanation(self, wants: Sequence[Want], funnels: tuple[Funnel, ...]) -> Explanation:
         request = wants[0].request

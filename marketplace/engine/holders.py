@@ -86,6 +86,17 @@ class Holders:
         """Lower the headroom of those that have one."""
         self._headroom[:] -= borne * (1 - self._joint)
 
+    def least_headroom(self, slots: int) -> Ints:
+        """By slot of the horizon, by how much the holding that bears least there lets the price rise."""
+        least = np.full(slots, FAR)
+        columns = zip(*self._columns[:, : len(self._accounts)].tolist(), strict=True)
+        for (first, end, headroom, joint), account, weight in zip(
+            columns, self._accounts, self._weights, strict=True
+        ):
+            bears = min(account.slack // weight, FAR) if joint else headroom
+            np.minimum(least[first:end], bears, out=least[first:end])
+        return least
+
     def bearable_starts(self, rise: Ints, first_slot: int, duration: int) -> Mask:
         """From which starts the part of ``rise`` inside a run of ``duration`` exceeds no headroom.
 

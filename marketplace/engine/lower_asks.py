@@ -59,7 +59,7 @@ def lower_asks(
     highest = _highest_asks(book)
     for slots, places in in_groups(shapes.slots):
         ordered = _dearest_first(goods, shapes, places)
-        _sweep(goods, shop.runs(slots), shapes, ordered, bits, prices, highest, sales)
+        _sweep(goods, *shop.runs(slots), shapes, ordered, bits, prices, highest, sales)
     till = _Till(book, groups)
     found = {}
     for row in np.flatnonzero(sales.ask).tolist():
@@ -94,6 +94,7 @@ def _dearest_first(goods: Goods, shapes: Shapes, places: Ints) -> Ints:
 def _sweep(
     goods: Goods,
     runs: Runs,
+    some: Bytes,
     shapes: Shapes,
     places: Ints,
     bits: Bytes,
@@ -101,19 +102,19 @@ def _sweep(
     highest: Ints,
     sales: _Sales,
 ) -> None:
-    kind_of, minimum, asks, product = goods.kinds.of, goods.minimum, sales.ask, prices.of
+    kind_of, asks, product = goods.kinds.of, sales.ask, prices.of
     slots_of, room = runs.slots, runs.room
-    rows = np.empty(minimum.size, dtype=np.int64)
+    rows = np.empty(kind_of.size, dtype=np.int64)
     lowest = np.empty(prices.total.shape[0], dtype=np.int64)
     for shape in places:
         earliest, deadline, profile = shapes.earliest[shape], shapes.deadline[shape], shapes.profile[shape]
         cards_of, budget_of, _ = need(goods, shapes, shape, AFFORDABLE)
         lowest[:] = -1
-        for index in range(members(bits[profile], 0, bits.shape[1], rows)):
+        for index in range(members(bits[profile] & some, 0, some.size, rows)):
             row = rows[index]
             kind, number, slots = kind_of[row], product[row], slots_of[row]
             most = min(highest[row], budget_of[kind] // slots)
-            if most <= asks[row] or room[row] < cards_of[kind] or slots < minimum[row]:
+            if most <= asks[row] or room[row] < cards_of[kind]:
                 continue
             if lowest[number] < 0:
                 lowest[number] = cheapest_price(prices.total[number], earliest, deadline, slots)

@@ -66,11 +66,14 @@ class Shop:
 
     def __init__(self, goods: Goods) -> None:
         self.goods = goods
-        self._runs: dict[int, Runs] = {}
+        self._runs: dict[int, tuple[Runs, Bytes]] = {}
 
-    def runs(self, slots: int) -> Runs:
+    def runs(self, slots: int) -> tuple[Runs, Bytes]:
+        """The runs of that length, and one bit an offer: whether it has any that it is sold for."""
         if slots not in self._runs:
-            self._runs[slots] = runs(self.goods.shelf, np.full_like(self.goods.minimum, slots))
+            found = runs(self.goods.shelf, np.full_like(self.goods.minimum, slots))
+            some = (found.room > 0) & (found.slots >= self.goods.minimum)
+            self._runs[slots] = found, np.packbits(some)
         return self._runs[slots]
 
     def promising(self, shapes: Shapes, sought: Sought) -> Promising:
@@ -81,24 +84,32 @@ class Shop:
             np.zeros((size, MOST), dtype=np.int64),
         )
         for slots, places in in_groups(shapes.slots[sought.shapes]):
-            _sweep(self.goods, self.runs(slots), shapes, sought, places, found)
+            _sweep(self.goods, *self.runs(slots), shapes, sought, places, found)
         return found
 
 
 @compiled
-def _sweep(goods: Goods, runs: Runs, shapes: Shapes, sought: Sought, places: Ints, found: Promising) -> None:
-    kind_of, minimum, ranks, goal = goods.kinds.of, goods.minimum, sought.rank, sought.goal
+def _sweep(
+    goods: Goods,
+    runs: Runs,
+    some: Bytes,
+    shapes: Shapes,
+    sought: Sought,
+    places: Ints,
+    found: Promising,
+) -> None:
+    kind_of, ranks, goal = goods.kinds.of, sought.rank, sought.goal
     slots_of, least, room, first = runs.slots, runs.least, runs.room, goods.shelf.first
-    rows = np.empty(minimum.size, dtype=np.int64)
+    rows = np.empty(kind_of.size, dtype=np.int64)
     window = np.empty(goods.shelf.free.shape[1], dtype=np.int64)
     costs = np.empty(MOST)
     for place in places:
         shape = sought.shapes[place]
         cards_of, budget_of, weight_of = need(goods, shapes, shape, goal)
-        for index in range(members(sought.bits[sought.among[place]], 0, sought.bits.shape[1], rows)):
+        for index in range(members(sought.bits[sought.among[place]] & some, 0, some.size, rows)):
             row = rows[index]
             kind = kind_of[row]
-            if room[row] < cards_of[kind] or slots_of[row] < minimum[row] or least[row] > budget_of[kind]:
+            if room[row] < cards_of[kind] or least[row] > budget_of[kind]:
                 continue
             rank = ranks[row]
             if goal == LARGEST:

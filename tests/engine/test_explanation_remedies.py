@@ -167,6 +167,17 @@ def test_the_limit_of_the_gangs_that_are_enough() -> None:
     assert explanation.remedy == Remedy(0, Constraint.LIMIT, money(10))
 
 
+def test_cards_that_hurt_others_in_some_hours_are_had_in_others() -> None:
+    """The first buyer bears no more than 10 in its four hours; the next hours are nobody's. Who must
+    be done an hour earlier is not helped by any limit."""
+    offers = [offer(1, cards=8, ask=10, hours=4), offer(2, cards=8, ask=12, hours=8)]
+    snapshot = market(offers, [request(1, limit=10, deadline=4), request(2, limit=9, deadline=8)])
+    assert explained(snapshot, 2).remedy == Remedy(0, Constraint.LIMIT, money(12))
+    earlier = request(2, limit=9, deadline=7)
+    snapshot = replace(snapshot, requests=(snapshot.requests[0], earlier))
+    assert explained(snapshot, 2).remedy is None
+
+
 def test_the_deadline_of_several_gangs() -> None:
     asked = request(amount=16, gangs=2, deadline=6)
     explanation = explained(market([offer(cards=16, first_slot=5, hours=19)], [asked]))
