@@ -152,7 +152,7 @@ def _ruin_and_recreate(
 ) -> None:
     marked = np.zeros(weights.size, dtype=np.int64)
     touched = np.empty(MOST_RUINED + MOST_WAITING + 1, dtype=np.int64)
-    keys = np.empty(touched.size)
+    order, keys = np.empty(touched.size, dtype=np.int64), np.empty(touched.size)
     saved = np.empty((touched.size, 2), dtype=np.int64)
     saved_takes = np.empty((touched.size, MOST_TAKES, 4), dtype=np.int64)
     luck = draft.luck
@@ -174,13 +174,10 @@ def _ruin_and_recreate(
             _save(state.want, state.runs, state.takes, touched[index], saved[index], saved_takes[index])
             before += take_off(guide, ties, state, touched[index])
         count = _waiting(guide, ties, state.want, request, row, tie, marked, round_, touched, ruined, luck)
-        shuffle = WILD_SHUFFLE if draw(luck, 3) == 0 else SHUFFLE
-        for index in range(count):
-            keys[index] = -weights[touched[index]] * (1.0 + shuffle * draw(luck, 1000) / 1000.0)
-        after, cheaply = 0, draw(luck, TIMES_AT_COST) == 0
-        for index in np.argsort(keys[:count], kind="mergesort"):
-            looked_at = at_cost if cheaply else guide
-            after += insert(looked_at, ties, state, draft, touched[index], False)
+        _line_up(weights, touched, order, keys, count, luck)
+        after, looked_at = 0, at_cost if draw(luck, TIMES_AT_COST) == 0 else guide
+        for place in range(count):
+            after += insert(looked_at, ties, state, draft, touched[order[place]], False)
         allowance = patience * (rounds - round_) / rounds * draw(luck, 1024) / 1024
         if after + allowance <= before:
             for index in range(count):
@@ -189,6 +186,19 @@ def _ruin_and_recreate(
             for index in range(ruined):
                 _restore(draft.found, draft.takes, saved[index], saved_takes[index])
                 put(guide, ties, state, draft, touched[index])
+
+
+@compiled
+def _line_up(weights: Floats, touched: Ints, order: Ints, keys: Floats, count: int, luck: Words) -> None:
+    """Order those to be put back by what they gain, the most first, some of them by chance before others."""
+    shuffle = WILD_SHUFFLE if draw(luck, 3) == 0 else SHUFFLE
+    for index in range(count):
+        key = weights[touched[index]] * (1.0 + shuffle * draw(luck, 1000) / 1000.0)
+        place = index
+        while place > 0 and keys[place - 1] < key:
+            keys[place], order[place] = keys[place - 1], order[place - 1]
+            place -= 1
+        keys[place], order[place] = key, index
 
 
 @compiled

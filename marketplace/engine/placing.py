@@ -17,7 +17,6 @@ from marketplace.engine.drafting import (
     DURATION,
     EARLIEST,
     KIND,
-    LEAST,
     ROW,
     SLOTS,
     Draft,
@@ -68,7 +67,7 @@ def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int, thorough: 
         if asked[KIND] == DIVISIBLE:
             best = _draft_divisible(guide, free, draft, want, best)
             continue
-        kind, amount, least, slots = asked[KIND], asked[AMOUNT], asked[LEAST], asked[DURATION]
+        kind, amount, slots = asked[KIND], asked[AMOUNT], asked[DURATION]
         gain = whole_on_one_row(guide, free, draft, want, slots, amount, best)
         served = gain > best and not thorough
         best = gain
@@ -76,9 +75,9 @@ def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int, thorough: 
             continue
         gathered = gather(guide, free, draft, want, slots)
         if asked[ALONE] == 1:
-            best = part_on_one_row(guide, draft, want, slots, gathered, amount, least, best)
+            best = part_on_one_row(guide, draft, want, slots, gathered, best)
         else:
-            best = from_several_rows(guide, draft, want, slots, gathered, amount, least, best)
+            best = from_several_rows(guide, draft, want, slots, gathered, best)
 
 
 @compiled
