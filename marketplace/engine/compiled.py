@@ -49,6 +49,7 @@ def _take_constants_for_variables(made: Any) -> None:
     template = made.get_call_template
 
     def template_without_constants(given: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        return template([numba.types.unliteral(each) for each in given], named)
+        variables = [numba.types.unliteral(each) for each in given]  # type: ignore[no-untyped-call]
+        return template(variables, named)
 
     made.get_call_template = template_without_constants
