@@ -128,7 +128,7 @@ def _for(each: Any, hours: int) -> Any:
     return offer(each.id, cards=each.free[0], ask=each.asks[0] / MICRO, hours=hours, site=each.site)
 
 
-SHARE = 0.9
+SHARE = 0.99
 
 
 def test_tiny_markets_come_near_the_best_there_is() -> None:
