@@ -48,15 +48,15 @@ MOST_RUINED, MOST_WAITING = 8, 4
 """Placements freed at a time, and waiting requests that are tried with them."""
 
 TRIES_FOR_A_WAITING_ONE = 3
-OVERLOOKED = 400
+TIMES_AT_COST = 4
+"""Once in so many times what was freed is put back at what it costs, and not at shadow prices."""
+
+OVERLOOKED = 200
 """How likely an offer is not looked at while something is put back, in 1/1024."""
 
 PATIENCE = 0.1
 """How much worse the first changes may leave the market, as a share of what a placement gains on average;
 it falls to nothing."""
-
-TIMES_AT_COST = 4
-"""Once in so many times what was freed is put back at what it costs, and not at shadow prices."""
 
 SHUFFLE, WILD_SHUFFLE = 0.3, 3.0
 """How far, as a share of its gain, a request may come forward in a rebuild: most times, and at times."""
@@ -70,7 +70,7 @@ class Effort:
     ruins: int
 
 
-EFFORTS = ((2_000, Effort(rounds=8, ruins=60)), (20_000, Effort(rounds=2, ruins=10)))
+EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=10)))
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
 LEAST_EFFORT = Effort(rounds=1, ruins=1)
@@ -96,7 +96,7 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     _ruin_and_recreate(guide, at_cost, ties, best, draft, weights, ruins)
     waiting = np.flatnonzero(best.want < 0)
     order = waiting[np.lexsort((entered[waiting], -weights[waiting]))]
-    _greedy(at_cost, ties, best, blank(guide), order, True)
+    _greedy(at_cost, ties, best, blank(guide), order)
     return best
 
 
@@ -107,7 +107,7 @@ def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort
     for _ in range(effort.rounds):
         tried = nobody_placed(guide, ties)
         order = np.lexsort((entered, -weights * boosts))
-        _greedy(guide, ties, tried, blank(guide), order, effort.ruins > 0)
+        _greedy(guide, ties, tried, blank(guide), order)
         surplus = int(tried.gain.sum())
         if surplus > most:
             best, most = tried, surplus
@@ -116,9 +116,9 @@ def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort
 
 
 @compiled
-def _greedy(guide: Guide, ties: Ties, state: State, draft: Draft, order: Ints, thorough: bool) -> None:
+def _greedy(guide: Guide, ties: Ties, state: State, draft: Draft, order: Ints) -> None:
     for request in order:
-        insert(guide, ties, state, draft, request, thorough)
+        insert(guide, ties, state, draft, request)
 
 
 @compiled
@@ -177,7 +177,7 @@ def _ruin_and_recreate(
         _line_up(weights, touched, order, keys, count, luck)
         after, looked_at = 0, at_cost if draw(luck, TIMES_AT_COST) == 0 else guide
         for place in range(count):
-            after += insert(looked_at, ties, state, draft, touched[order[place]], False)
+            after += insert(looked_at, ties, state, draft, touched[order[place]])
         allowance = patience * (rounds - round_) / rounds * draw(luck, 1024) / 1024
         if after + allowance <= before:
             for index in range(count):
