@@ -91,6 +91,8 @@ class Draft(NamedTuple):
     grids: Ints
     pieces: Ints
     runs: Ints
+    job: Ints
+    idle: Ints
     window: Ints
     luck: Words
     overlooked: Ints
@@ -142,12 +144,14 @@ def blank(guide: Guide) -> Draft:
         yields=room(MOST_ROWS),
         has=room(MOST_ROWS, slots),
         costs=room(MOST_ROWS, slots),
-        mix=room(3, MOST_ROWS),
+        mix=room(MOST_ROWS, 4),
         paths=room(2, MOST_TAKES + 1, 2),
         work=room(MOST_ROWS, 11),
         grids=room(4, MOST_ROWS, slots),
         pieces=room(MOST_PIECES + 1, 4),
         runs=room(MOST_TAKES, 4),
+        job=room(8),
+        idle=room(5),
         window=room(slots),
         luck=np.ones(1, dtype=np.uint64),
         overlooked=room(1),

@@ -48,15 +48,15 @@ MOST_RUINED, MOST_WAITING = 8, 4
 """Placements freed at a time, and waiting requests that are tried with them."""
 
 TRIES_FOR_A_WAITING_ONE = 3
-OVERLOOKED = 400
+TIMES_AT_COST = 4
+"""Once in so many times what was freed is put back at what it costs, and not at shadow prices."""
+
+OVERLOOKED = 200
 """How likely an offer is not looked at while something is put back, in 1/1024."""
 
 PATIENCE = 0.1
 """How much worse the first changes may leave the market, as a share of what a placement gains on average;
 it falls to nothing."""
-
-TIMES_AT_COST = 4
-"""Once in so many times what was freed is put back at what it costs, and not at shadow prices."""
 
 SHUFFLE, WILD_SHUFFLE = 0.3, 3.0
 """How far, as a share of its gain, a request may come forward in a rebuild: most times, and at times."""
@@ -70,7 +70,7 @@ class Effort:
     ruins: int
 
 
-EFFORTS = ((2_000, Effort(rounds=8, ruins=60)), (20_000, Effort(rounds=2, ruins=10)))
+EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=10)))
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
 LEAST_EFFORT = Effort(rounds=1, ruins=1)
@@ -96,7 +96,7 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     _ruin_and_recreate(guide, at_cost, ties, best, draft, weights, ruins)
     waiting = np.flatnonzero(best.want < 0)
     order = waiting[np.lexsort((entered[waiting], -weights[waiting]))]
-    _greedy(at_cost, ties, best, blank(guide), order, True)
+    _greedy(at_cost, ties, best, blank(guide), order)
     return best
 
 
@@ -107,7 +107,7 @@ def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort
     for _ in range(effort.rounds):
         tried = nobody_placed(guide, ties)
         order = np.lexsort((entered, -weights * boosts))
-        _greedy(guide, ties, tried, blank(guide), order, effort.ruins > 0)
+        _greedy(guide, ties, tried, blank(guide), order)
         surplus = int(tried.gain.sum())
         if surplus > most:
             best, most = tried, surplus
@@ -116,9 +116,9 @@ def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort
 
 
 @compiled
-def _greedy(guide: Guide, ties: Ties, state: State, draft: Draft, order: Ints, thorough: bool) -> None:
+def _greedy(guide: Guide, ties: Ties, state: State, draft: Draft, order: Ints) -> None:
     for request in order:
-        insert(guide, ties, state, draft, request, thorough)
+        insert(guide, ties, state, draft, request)
 
 
 @compiled
@@ -152,7 +152,7 @@ def _ruin_and_recreate(
 ) -> None:
     marked = np.zeros(weights.size, dtype=np.int64)
     touched = np.empty(MOST_RUINED + MOST_WAITING + 1, dtype=np.int64)
-    keys = np.empty(touched.size)
+    order, keys = np.empty(touched.size, dtype=np.int64), np.empty(touched.size)
     saved = np.empty((touched.size, 2), dtype=np.int64)
     saved_takes = np.empty((touched.size, MOST_TAKES, 4), dtype=np.int64)
     luck = draft.luck
@@ -174,13 +174,10 @@ def _ruin_and_recreate(
             _save(state.want, state.runs, state.takes, touched[index], saved[index], saved_takes[index])
             before += take_off(guide, ties, state, touched[index])
         count = _waiting(guide, ties, state.want, request, row, tie, marked, round_, touched, ruined, luck)
-        shuffle = WILD_SHUFFLE if draw(luck, 3) == 0 else SHUFFLE
-        for index in range(count):
-            keys[index] = -weights[touched[index]] * (1.0 + shuffle * draw(luck, 1000) / 1000.0)
-        after, cheaply = 0, draw(luck, TIMES_AT_COST) == 0
-        for index in np.argsort(keys[:count], kind="mergesort"):
-            looked_at = at_cost if cheaply else guide
-            after += insert(looked_at, ties, state, draft, touched[index], False)
+        _line_up(weights, touched, order, keys, count, luck)
+        after, looked_at = 0, at_cost if draw(luck, TIMES_AT_COST) == 0 else guide
+        for place in range(count):
+            after += insert(looked_at, ties, state, draft, touched[order[place]])
         allowance = patience * (rounds - round_) / rounds * draw(luck, 1024) / 1024
         if after + allowance <= before:
             for index in range(count):
@@ -189,6 +186,19 @@ def _ruin_and_recreate(
             for index in range(ruined):
                 _restore(draft.found, draft.takes, saved[index], saved_takes[index])
                 put(guide, ties, state, draft, touched[index])
+
+
+@compiled
+def _line_up(weights: Floats, touched: Ints, order: Ints, keys: Floats, count: int, luck: Words) -> None:
+    """Order those to be put back by what they gain, the most first, some of them by chance before others."""
+    shuffle = WILD_SHUFFLE if draw(luck, 3) == 0 else SHUFFLE
+    for index in range(count):
+        key = weights[touched[index]] * (1.0 + shuffle * draw(luck, 1000) / 1000.0)
+        place = index
+        while place > 0 and keys[place - 1] < key:
+            keys[place], order[place] = keys[place - 1], order[place - 1]
+            place -= 1
+        keys[place], order[place] = key, index
 
 
 @compiled

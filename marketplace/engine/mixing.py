@@ -10,9 +10,11 @@ from __future__ import annotations
 from marketplace.engine.columns import NEVER, serves
 from marketplace.engine.compiled import compiled
 from marketplace.engine.drafting import (
+    AMOUNT,
     DEADLINE,
     EARLIEST,
     KIND,
+    LEAST,
     LOT,
     MODEL,
     MOST_COST,
@@ -31,6 +33,10 @@ from marketplace.engine.drafting import (
     step_units,
 )
 from marketplace.engine.facts import Ints
+
+UNIT, THERE, PRICE, YIELD = range(4)
+"""``Draft.mix``, by offer gathered: what a unit costs (``NEVER`` once it is taken, or where there is none),
+the units that there are over the run, what a step costs and how many units it does."""
 
 
 @compiled
@@ -92,29 +98,26 @@ def _smallest(
 
 
 @compiled
-def from_several_rows(
-    guide: Guide, draft: Draft, want: int, slots: int, gathered: int, amount: int, least: int, best: int
-) -> int:
+def from_several_rows(guide: Guide, draft: Draft, want: int, slots: int, gathered: int, best: int) -> int:
     """The best placement from several of the gathered offers over the same slots."""
-    worth, earliest, purse = guide.wants[want, WORTH], guide.wants[want, EARLIEST], draft.purse[0]
+    asked, purse = guide.wants[want], draft.purse[0]
+    worth, amount, least, earliest = asked[WORTH], asked[AMOUNT], asked[LEAST], asked[EARLIEST]
     has, costs, steps, yields = draft.has, draft.costs, draft.steps, draft.yields
-    unit, there, price = draft.mix[0], draft.mix[1], draft.mix[2]
-    path, kept = draft.paths[0], draft.paths[1]
-    for run in range(guide.wants[want, DEADLINE] - earliest - slots + 1):
+    mix, path, kept = draft.mix[:gathered], draft.paths[0], draft.paths[1]
+    for run in range(asked[DEADLINE] - earliest - slots + 1):
         enough, lowest = 0, NEVER
         for index in range(gathered):
-            unit[index] = NEVER
+            mix[index, UNIT] = NEVER
             if has[index, run] > 0:
-                there[index] = has[index, run] // steps[index] * yields[index]
-                enough += there[index]
-                price[index] = min(costs[index, run] * steps[index], NEVER >> UNIT_BITS)
-                unit[index] = (price[index] << UNIT_BITS) // yields[index]
-                lowest = min(lowest, unit[index])
+                mix[index, YIELD] = yields[index]
+                mix[index, THERE] = has[index, run] // steps[index] * yields[index]
+                enough += mix[index, THERE]
+                price = min(costs[index, run] * steps[index], NEVER >> UNIT_BITS)
+                mix[index, PRICE], mix[index, UNIT] = price, (price << UNIT_BITS) // yields[index]
+                lowest = min(lowest, mix[index, UNIT])
         if enough < least or lowest > MOST_COST // amount or lowest * amount >> UNIT_BITS >= worth - best:
             continue
-        gain, takes = _compose(
-            unit, there, price, yields, path, kept, gathered, worth, amount, least, purse, best
-        )
+        gain, takes = _compose(mix, path, kept, asked, purse, best)
         if gain > best:
             best = gain
             draft.found[0], draft.found[1] = want, takes
@@ -127,96 +130,103 @@ def from_several_rows(
 
 
 @compiled
-def _compose(
-    unit: Ints,
-    there: Ints,
-    price: Ints,
-    yields: Ints,
-    path: Ints,
-    kept: Ints,
-    gathered: int,
-    worth: int,
-    amount: int,
-    least: int,
-    purse: int,
-    best: int,
-) -> tuple[int, int]:
-    """The best mix in one run if it gains more than ``best``, and its number of takes; spoils ``unit``."""
+def _compose(mix: Ints, path: Ints, kept: Ints, asked: Ints, purse: int, best: int) -> tuple[int, int]:
+    """The best mix in one run if it gains more than ``best``, and its number of takes; spoils ``mix``."""
+    worth, amount, least = asked[WORTH], asked[AMOUNT], asked[LEAST]
     worth_of_unit = (worth << UNIT_BITS) // amount
     goal, filled, cost, takes, found = amount, 0, 0, 0, 0
-    while takes < MOST_TAKES:
+    while takes < MOST_TAKES and filled < goal:
         missing = goal - filled
-        index = _cheapest(unit, yields, gathered, missing)
+        index = _cheapest(mix, missing)
         if index >= 0:
-            if unit[index] >= worth_of_unit and least < amount:
+            unit = mix[index, UNIT]
+            if goal > least and unit >= worth_of_unit:
                 # More of it costs more than it is worth: no more than must be.
-                if filled >= least:
-                    break
-                if goal > least:
-                    goal = least
-                    continue
-            if unit[index] > MOST_COST // missing:
+                goal = least
+                continue
+            if _hope(asked, unit, filled, missing) - cost <= best:
                 break
-            if least == amount:
-                hope = worth - (unit[index] * missing >> UNIT_BITS)
-            else:
-                margin = max(worth_of_unit + 1 - unit[index], 0)
-                hope = part_of_worth(worth, filled, amount) + (margin * missing >> UNIT_BITS) + 1
-            if hope - cost <= best:
-                break
-        if index < 0 or there[index] >= missing:
-            room = min(worth - best, purse + 1) - cost
-            last = _last(unit, there, price, yields, gathered, missing, room)
-            if last >= 0:
-                path[takes, 0], path[takes, 1] = last, (missing + yields[last] - 1) // yields[last]
-                best, found = _keep(price, yields, path, kept, takes + 1, worth, amount, best, found)
+        if index < 0 or mix[index, THERE] >= missing:
+            best, found = _end(mix, path, kept, asked, purse, takes, missing, cost, best, found)
         if index < 0:
             break
-        unit[index] = NEVER
-        fitting = min(missing, there[index]) // yields[index]
-        if price[index] > 0:
-            fitting = min(fitting, (purse - cost) // price[index])
+        mix[index, UNIT] = NEVER
+        price, units = mix[index, PRICE], mix[index, YIELD]
+        fitting = _fitting(mix[index, THERE], price, units, missing, purse - cost)
         if fitting == 0:
             continue
         path[takes, 0], path[takes, 1] = index, fitting
-        takes += 1
-        filled += fitting * yields[index]
-        cost += fitting * price[index]
+        takes, filled, cost = takes + 1, filled + fitting * units, cost + fitting * price
         if filled >= least and (filled == amount or least < amount):
-            best, found = _keep(price, yields, path, kept, takes, worth, amount, best, found)
-        if filled >= goal:
-            break
-        if fitting > 1 and filled + yields[index] > goal:
+            best, found = _keep(mix, path, kept, takes, worth, amount, best, found)
+        if fitting > 1 and filled < goal < filled + units:
             # One step less of it may go better with what does the rest.
-            room = min(worth - best, purse + 1) - cost + price[index]
-            missing = goal - filled + yields[index]
-            last = _last(unit, there, price, yields, gathered, missing, room)
-            if last >= 0:
-                path[takes - 1, 1] -= 1
-                path[takes, 0], path[takes, 1] = last, (missing + yields[last] - 1) // yields[last]
-                best, found = _keep(price, yields, path, kept, takes + 1, worth, amount, best, found)
-                path[takes - 1, 1] += 1
+            path[takes - 1, 1] -= 1
+            missing = goal - filled + units
+            best, found = _end(mix, path, kept, asked, purse, takes, missing, cost - price, best, found)
+            path[takes - 1, 1] += 1
     return best, found
 
 
 @compiled
-def _cheapest(unit: Ints, yields: Ints, gathered: int, missing: int) -> int:
+def _cheapest(mix: Ints, missing: int) -> int:
     """The offer with the cheapest unit of which a step does no more than is missing; -1 if there is none."""
     found, lowest = -1, NEVER
-    for index in range(gathered):
-        if unit[index] < lowest and yields[index] <= missing:
-            found, lowest = index, unit[index]
+    for index in range(mix.shape[0]):
+        if mix[index, UNIT] < lowest and mix[index, YIELD] <= missing:
+            found, lowest = index, mix[index, UNIT]
     return found
 
 
 @compiled
-def _last(unit: Ints, there: Ints, price: Ints, yields: Ints, gathered: int, missing: int, room: int) -> int:
+def _hope(asked: Ints, unit: int, filled: int, missing: int) -> int:
+    """What a mix is worth at most, less what is missing, if a unit of that costs no less than ``unit``."""
+    worth, amount = asked[WORTH], asked[AMOUNT]
+    if unit > MOST_COST // missing:
+        return -1
+    if asked[LEAST] == amount:
+        return int(worth - (unit * missing >> UNIT_BITS))
+    margin = max((worth << UNIT_BITS) // amount + 1 - unit, 0)
+    return int(part_of_worth(worth, filled, amount) + (margin * missing >> UNIT_BITS) + 1)
+
+
+@compiled
+def _fitting(there: int, price: int, units: int, missing: int, left: int) -> int:
+    """How many steps of an offer do no more than is missing, within what may be paid."""
+    fitting = min(missing, there) // units
+    return min(fitting, left // price) if price > 0 else fitting
+
+
+@compiled
+def _end(
+    mix: Ints,
+    path: Ints,
+    kept: Ints,
+    asked: Ints,
+    purse: int,
+    takes: int,
+    missing: int,
+    cost: int,
+    best: int,
+    found: int,
+) -> tuple[int, int]:
+    """Keep the path and the one offer that does the rest for least, if they gain more than ``best``."""
+    last = _last(mix, missing, min(asked[WORTH] - best, purse + 1) - cost)
+    if last < 0:
+        return best, found
+    path[takes, 0], path[takes, 1] = last, (missing + mix[last, YIELD] - 1) // mix[last, YIELD]
+    return _keep(mix, path, kept, takes + 1, asked[WORTH], asked[AMOUNT], best, found)
+
+
+@compiled
+def _last(mix: Ints, missing: int, room: int) -> int:
     """The one offer where what is missing costs least, if it costs less than ``room``; else -1."""
     found, lowest, highest = -1, room, min(MOST_COST // missing, NEVER - 1)
-    for index in range(gathered):
-        if there[index] < missing or unit[index] > highest or unit[index] * missing >> UNIT_BITS >= lowest:
+    for index in range(mix.shape[0]):
+        unit = mix[index, UNIT]
+        if unit > highest or mix[index, THERE] < missing or unit * missing >> UNIT_BITS >= lowest:
             continue
-        cost = (missing + yields[index] - 1) // yields[index] * price[index]
+        cost = (missing + mix[index, YIELD] - 1) // mix[index, YIELD] * mix[index, PRICE]
         if cost < lowest:
             found, lowest = index, cost
     return found
@@ -224,30 +234,22 @@ def _last(unit: Ints, there: Ints, price: Ints, yields: Ints, gathered: int, mis
 
 @compiled
 def _keep(
-    price: Ints,
-    yields: Ints,
-    path: Ints,
-    kept: Ints,
-    takes: int,
-    worth: int,
-    amount: int,
-    best: int,
-    found: int,
+    mix: Ints, path: Ints, kept: Ints, takes: int, worth: int, amount: int, best: int, found: int
 ) -> tuple[int, int]:
     """Keep the path, without what is not needed, if it gains more than ``best``; gain and takes."""
     filled, cost = 0, 0
     for take in range(takes):
-        filled += path[take, 1] * yields[path[take, 0]]
-        cost += path[take, 1] * price[path[take, 0]]
+        filled += path[take, 1] * mix[path[take, 0], YIELD]
+        cost += path[take, 1] * mix[path[take, 0], PRICE]
     gain = part_of_worth(worth, filled, amount) - cost
     if gain <= best or takes > MOST_TAKES:
         return best, found
     idle, found = filled - amount, 0
     for take in range(takes - 1, -1, -1):
         index, steps = path[take, 0], path[take, 1]
-        spare = min(max(idle, 0) // yields[index], steps)
-        idle -= spare * yields[index]
-        gain += spare * price[index]
+        spare = min(max(idle, 0) // mix[index, YIELD], steps)
+        idle -= spare * mix[index, YIELD]
+        gain += spare * mix[index, PRICE]
         if steps > spare:
             kept[found, 0], kept[found, 1] = index, steps - spare
             found += 1

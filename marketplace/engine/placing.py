@@ -17,7 +17,6 @@ from marketplace.engine.drafting import (
     DURATION,
     EARLIEST,
     KIND,
-    LEAST,
     ROW,
     SLOTS,
     Draft,
@@ -35,18 +34,15 @@ TRIES = 6
 
 
 @compiled
-def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int, thorough: bool) -> int:
-    """Place a request where it gains most at shadow prices; what it gains in truth, 0 if nowhere.
-
-    ``thorough`` looks for a mix or a part even where one offer could serve all of it.
-    """
+def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -> int:
+    """Place a request where it gains most at shadow prices; what it gains in truth, 0 if nowhere."""
     tied = ties.first[request + 1] > ties.first[request]
     if tied and not _allow(ties, state.left, draft.purse, draft.hours, request):
         return 0
     gain, tried = 0, 0
     while tried < TRIES:
         tried += 1
-        _draft_best(guide, state.free, draft, request, thorough)
+        _draft_best(guide, state.free, draft, request)
         if draft.found[0] < 0:
             break
         if draft.found[1] == 1 or _keeps_caps(
@@ -60,25 +56,26 @@ def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int, t
 
 
 @compiled
-def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int, thorough: bool) -> None:
-    """Draft the best placement of all alternatives; ``found`` is -1 if none gains."""
+def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int) -> None:
+    """Draft the best placement of all alternatives; ``found`` is -1 if none gains.
+
+    A mix or a part is looked for even where one offer could serve all: it may gain more.
+    """
     best, draft.found[0] = 0, -1
     for want in range(guide.first[request], guide.first[request + 1]):
         asked = guide.wants[want]
         if asked[KIND] == DIVISIBLE:
             best = _draft_divisible(guide, free, draft, want, best)
             continue
-        kind, amount, least, slots = asked[KIND], asked[AMOUNT], asked[LEAST], asked[DURATION]
-        gain = whole_on_one_row(guide, free, draft, want, slots, amount, best)
-        served = gain > best and not thorough
-        best = gain
-        if served or (kind == GANGS and amount == 1):
+        kind, amount, slots = asked[KIND], asked[AMOUNT], asked[DURATION]
+        best = whole_on_one_row(guide, free, draft, want, slots, amount, best)
+        if kind == GANGS and amount == 1:
             continue
         gathered = gather(guide, free, draft, want, slots)
         if asked[ALONE] == 1:
-            best = part_on_one_row(guide, draft, want, slots, gathered, amount, least, best)
+            best = part_on_one_row(guide, draft, want, slots, gathered, best)
         else:
-            best = from_several_rows(guide, draft, want, slots, gathered, amount, least, best)
+            best = from_several_rows(guide, draft, want, slots, gathered, best)
 
 
 @compiled

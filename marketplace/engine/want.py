@@ -52,8 +52,11 @@ class Want:
 
     @property
     def least_whole(self) -> int:
-        """The smallest part of ``whole`` that may be filled."""
-        return -(-self.whole * self.share // FULL) if self.alternative.divisible else self.least
+        """The smallest part of ``whole`` that may be filled; with several gangs, what whole ones fill."""
+        gangs = self.alternative.gangs
+        if self.alternative.divisible:
+            return -(-self.whole * self.share // FULL)
+        return self.amount * self.least_gangs // gangs if gangs > 1 else self.least
 
     @property
     def least_gangs(self) -> int:

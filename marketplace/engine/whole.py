@@ -11,6 +11,7 @@ from marketplace.engine.drafting import (
     DEADLINE,
     EARLIEST,
     KIND,
+    LEAST,
     LOT,
     MINIMUM,
     MODEL,
@@ -95,13 +96,12 @@ def tighten(guide: Guide, draft: Draft) -> int:
 
 
 @compiled
-def part_on_one_row(
-    guide: Guide, draft: Draft, want: int, slots: int, gathered: int, amount: int, least: int, best: int
-) -> int:
+def part_on_one_row(guide: Guide, draft: Draft, want: int, slots: int, gathered: int, best: int) -> int:
     """The best placement of a part of the amount on one of the gathered offers, as much as it has."""
-    worth, earliest = guide.wants[want, WORTH], guide.wants[want, EARLIEST]
+    asked = guide.wants[want]
+    worth, amount, least, earliest = asked[WORTH], asked[AMOUNT], asked[LEAST], asked[EARLIEST]
     has, costs, steps, yields = draft.has, draft.costs, draft.steps, draft.yields
-    runs, purse = guide.wants[want, DEADLINE] - earliest - slots + 1, draft.purse[0]
+    runs, purse = asked[DEADLINE] - earliest - slots + 1, draft.purse[0]
     for index in range(gathered):
         # No step beyond the amount: all of it is what ``whole_on_one_row`` looks for.
         most = (amount - 1) // yields[index] * steps[index]
