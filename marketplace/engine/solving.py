@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -12,13 +14,15 @@ from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.bounding import Bounded, bounded
 from marketplace.engine.facts import Facts, Ints
 from marketplace.engine.groups import Groups
+from marketplace.engine.leftovers import promising_rows
 from marketplace.engine.market import Market
 from marketplace.engine.result import Bound, Placement, Shadow
 from marketplace.engine.search import find
 from marketplace.engine.shortlist import shortlists
-from marketplace.engine.snapshot import MICRO
+from marketplace.engine.snapshot import MICRO, Request
 from marketplace.engine.state import State
 from marketplace.engine.ties import ties
+from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
 
 MOST_CELLS = 256
@@ -47,8 +51,7 @@ def solve(market: Market) -> Solved:
     _let_earlier_ones_go_first(market, state)
     accepting = _Acceptance(market)
     accepting.take_over(state)
-    if len(market.snapshot.requests) <= ONE_BY_ONE:
-        accepting.serve_the_rest()
+    accepting.serve_the_rest()
     return Solved(
         placements=tuple(placements(market.facts, accepting.fills)),
         bound=_proof(market.facts, found),
@@ -155,19 +158,32 @@ class _Acceptance:
                 self.given_up.add(want.request)
 
     def serve_the_rest(self) -> None:
-        """Serve who has nothing yet from what is left, one by one, as exactly as can be."""
-        market = self._market
-        for request in merit.in_order(market):
-            if request.id in self.fills:
-                continue
-            fills = [
-                fill
-                for want in market.wanted[request.id]
-                if (fill := find(self._book, want, market.eligibility.of(want))) is not None
-            ]
-            for fill in sorted(fills, key=_preference, reverse=True):
-                if self._accept(fill):
-                    break
+        """Serve who has nothing yet from what is left, as exactly as can be."""
+        if len(self._market.snapshot.requests) <= ONE_BY_ONE:
+            for request in self._waiting():
+                self._serve(
+                    find(self._book, want, self._market.eligibility.of(want))
+                    for want in self._market.wanted[request.id]
+                )
+        self._serve_promising()
+
+    def _serve_promising(self) -> None:
+        """Try the few offers that a sweep proposes for each request that has nothing."""
+        waiting = [want for request in self._waiting() for want in self._market.wanted[request.id]]
+        rows = promising_rows(self._market, self._book, waiting)
+        trial = Trial(self._book, self._groups)
+        by_request = groupby(sorted(rows), lambda number: waiting[number].request)
+        for _, numbers in by_request:
+            self._serve(trial.find(waiting[number], rows[number]) for number in numbers)
+
+    def _waiting(self) -> list[Request]:
+        return [each for each in merit.in_order(self._market) if each.id not in self.fills]
+
+    def _serve(self, fills: Iterable[Fill | None]) -> None:
+        """Accept the best of what was found for one request, or the next best."""
+        for fill in sorted((fill for fill in fills if fill is not None), key=_preference, reverse=True):
+            if self._accept(fill):
+                return
 
     def _want(self, number: int) -> Want:
         demanded = self._market.demanded
