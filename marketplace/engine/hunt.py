@@ -70,7 +70,7 @@ class Effort:
     ruins: int
 
 
-EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=10)))
+EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=6)))
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
 LEAST_EFFORT = Effort(rounds=1, ruins=1)
