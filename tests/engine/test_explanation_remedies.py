@@ -178,6 +178,12 @@ def test_cards_that_hurt_others_in_some_hours_are_had_in_others() -> None:
     assert explained(snapshot, 2).remedy is None
 
 
+def test_cards_at_the_price_that_stands_hurt_nobody() -> None:
+    """The first buyer bears no more than the 10 that it pays."""
+    snapshot = market([offer(cards=12, hours=4)], [request(1, limit=10), request(2, amount=4, limit=9)])
+    assert explained(snapshot, 2).remedy == Remedy(0, Constraint.LIMIT, money(10))
+
+
 def test_the_deadline_of_several_gangs() -> None:
     asked = request(amount=16, gangs=2, deadline=6)
     explanation = explained(market([offer(cards=16, first_slot=5, hours=19)], [asked]))
