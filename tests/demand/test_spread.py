@@ -64,7 +64,7 @@ def test_each_piece_is_delivered_metered_and_billed_for_itself(cast: Cast, piece
     rate_at()
     charged = dict(Charge.objects.values_list("agreement", "amount"))
     assert charged == {pieces[0].pk: Decimal(80), pieces[1].pk: Decimal(48)}
-    make_billing_facts()
+    make_billing_facts("CN")
     close_due_periods(now=LONG_AFTER, actor=task_actor("billing.close_periods"))
     lines = Document.objects.get(kind="invoice").lines.order_by("agreement")
     assert [line.agreement_id for line in lines] == [piece.pk for piece in pieces]
