@@ -46,8 +46,10 @@ SLOW = "The fabric was slow for an hour; a tenth is given back."
 def load_accounts(*, now: datetime) -> None:
     """Confirmed accounts of the exchange, and of each owner in the currencies that it asks in."""
     treasurer, operator = (User.objects.get(email=email) for email in (TREASURER, OPERATOR))
-    facts = [{"holder": "Cardhour Exchange", "currency": code, "iban": _iban(place, 0)}
-             for place, code in enumerate(CurrencyCode.values)]  # fmt: skip
+    facts: list[dict[str, object]] = [
+        {"holder": "Cardhour Exchange", "currency": code, "iban": _iban(place, 0)}
+        for place, code in enumerate(CurrencyCode.values)
+    ]
     asked_in = Offer.objects.order_by().values_list("fleet__site__owner", "currency").distinct()
     owners = Organisation.objects.in_bulk({owner for owner, _ in asked_in})
     facts += [_account_of(owners[owner], currency) for owner, currency in asked_in]
@@ -128,7 +130,7 @@ class Bank:
 
     def _approve(self, account: BankAccount, now: datetime) -> Iterator[str]:
         waiting = account.batches.filter(state=PayoutBatch.State.DRAFTED, made_at__lte=now - APPROVED_AFTER)
-        for batch in waiting.exclude(made_by=self.operator.actor and self.operator.actor.user):
+        for batch in waiting.exclude(made_by__email=OPERATOR):
             approved = payouts.approve(batch, viewer=self.operator, now=now)
             path = self.folder / f"pain.001-{approved.reference.hex}.xml"
             path.write_bytes(bytes(approved.file or b""))
