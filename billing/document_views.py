@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.actors import Capability
 from accounts.requests import PageRequest
 from billing.access import require_finance
-from billing.forms import CreditNoteForm, DocumentFilter, ExportFilter, PdfForm
+from billing.forms import CreditNoteForm, DocumentFilter, ExportFilter, PdfForm, problems_in
 from billing.invoicing.credit_notes import creditable, issue_credit_note
 from billing.invoicing.focus import as_focus
 from billing.invoicing.models import Document
@@ -34,6 +34,7 @@ from billing.invoicing.selectors import (
     suspensions_for,
 )
 from billing.invoicing.selectors import totals_of as totals_of_documents
+from billing.invoicing.spans import newest
 from billing.money import from_minor
 from billing.presentation import (
     DocumentLine,
@@ -49,6 +50,7 @@ from marketplace.errors import InvalidInput
 from marketplace.web.listing import Column, Listing, as_csv, csv_link, page_of, show
 
 Kind = Document.Kind
+PERIODS_SHOWN = 6
 
 DOCUMENTS: Listing[Document, DocumentLine] = Listing(
     name="cardhour-documents",
@@ -179,10 +181,12 @@ def focus(request: PageRequest) -> HttpResponseBase:
 @login_required
 @require_safe
 def drafts(request: PageRequest) -> HttpResponse:
-    """What the next documents would say if the period closed now."""
+    """What the next documents would say if their periods closed now, and how the periods stand."""
     require_finance(request)
-    made = drafts_for(request.viewer)
-    return render(request, "billing/drafts.html", {"page": page_of(request, draft_lines(made))})
+    now = market_now()
+    made = drafts_for(request.viewer, now=now)
+    context = {"page": page_of(request, draft_lines(made)), "periods": newest(now, count=PERIODS_SHOWN)}
+    return render(request, "billing/drafts.html", context)
 
 
 @login_required
@@ -191,8 +195,7 @@ def credit(request: PageRequest, number: str) -> HttpResponse:
     invoice = get_object_or_404(documents_for(request.viewer), kind=Kind.INVOICE, number=number)
     form = CreditNoteForm(request.POST)
     if not form.is_valid():
-        wrong = {name: " ".join(map(str, problems)) for name, problems in form.errors.items()}
-        raise InvalidInput(_("No credit note was made."), wrong)
+        raise InvalidInput(_("No credit note was made."), problems_in(form))
     note = issue_credit_note(
         viewer=request.viewer, invoice=invoice, now=market_now(), **form.credit_in(invoice.currency)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +24,50 @@ ANY_CURRENCY = [("", _("Any currency")), *CurrencyCode.choices]
 class OverageForm(forms.Form):
     quantity = forms.IntegerField(min_value=0, max_value=2**63 - 1)
     why = forms.CharField(max_length=500)
+
+
+class DisputeForm(forms.Form):
+    reason = forms.CharField(max_length=1000)
+    all_hours = forms.BooleanField(required=False)
+
+
+class UsageReportForm(forms.Form):
+    """``name`` comes with the page, so that a form that is sent twice is one report."""
+
+    quantity = forms.IntegerField(min_value=0, max_value=2**63 - 1)
+    note = forms.CharField(max_length=1000, required=False)
+    name = forms.CharField(max_length=200)
+
+
+class AnswerForm(forms.Form):
+    text = forms.CharField(max_length=2000)
+
+
+class DecisionForm(forms.Form):
+    """An hour whose field is empty stays as it is; with no hour filled in the charges are upheld."""
+
+    reason = forms.CharField(max_length=1000)
+
+    def __init__(self, data: Any, *, slots: Iterable[datetime]) -> None:
+        super().__init__(data)
+        self.names = {slot_field(slot): slot for slot in slots}
+        for name in self.names:
+            self.fields[name] = forms.IntegerField(min_value=0, max_value=2**63 - 1, required=False)
+
+    @property
+    def quantities(self) -> dict[datetime, int]:
+        given = {slot: self.cleaned_data.get(name) for name, slot in self.names.items()}
+        return {slot: quantity for slot, quantity in given.items() if quantity is not None}
+
+
+def slot_field(slot: datetime) -> str:
+    """The name of the field of an hour."""
+    return f"quantity-{int(slot.timestamp())}"
+
+
+def problems_in(form: forms.Form) -> dict[str, str]:
+    """What is wrong with a form, as ``InvalidInput`` tells it."""
+    return {name: " ".join(map(str, problems)) for name, problems in form.errors.items()}
 
 
 class CreditNoteForm(forms.Form):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from accounts.models import Organisation
-from billing.invoicing.drafts import Draft
 from billing.invoicing.models import Document, Line, TaxRule
 from billing.invoicing.receivables import Standing, standing_of
+from billing.invoicing.selectors import Planned
+from billing.invoicing.spans import Span
 from billing.ledger.models import Account, Posting
 from billing.money import SECONDS_AN_HOUR, from_minor
 from billing.rating.models import Charge
@@ -83,8 +84,10 @@ def tax_lines(document: Document) -> list[TaxLine]:
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A document as it would be made now."""
+    """A document as it would be made now, when its period closes."""
 
+    span: Span
+    late_charges: int
     kind: str
     organisation: Organisation
     currency: str
@@ -94,11 +97,12 @@ class DraftLine:
     total: Decimal
 
 
-def draft_lines(made: Iterable[Draft]) -> list[DraftLine]:
-    drafts = list(made)
-    parties = Organisation.objects.in_bulk({draft.organisation for draft in drafts})
+def draft_lines(made: Sequence[Planned]) -> list[DraftLine]:
+    parties = Organisation.objects.in_bulk({planned.draft.organisation for planned in made})
     return [
         DraftLine(
+            span=planned.span,
+            late_charges=planned.late_charges,
             kind=draft.kind.value,
             organisation=parties[draft.organisation],
             currency=draft.currency,
@@ -107,7 +111,8 @@ def draft_lines(made: Iterable[Draft]) -> list[DraftLine]:
             tax=from_minor(draft.tax, draft.currency),
             total=from_minor(draft.total, draft.currency),
         )
-        for draft in drafts
+        for planned in made
+        for draft in (planned.draft,)
     ]
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing import document_views, operation, views
+from billing import dispute_views, document_views, operation, rating_views, views
 from billing.invoicing.models import Document
 from billing.metering import views as metering
 
@@ -15,6 +15,15 @@ urlpatterns = [
     path("operator/conflicts/", metering.conflicts, name="conflicts"),
     path("operator/conflicts/<int:pk>/", metering.conflict, name="conflict"),
     path("charges/<int:pk>/", views.charge, name="charge"),
+    path("charges/<int:pk>/dispute/", dispute_views.open_one, name="open_dispute"),
+    path("charges/<int:pk>/report/", dispute_views.report, name="report_usage"),
+    path("disputes/", dispute_views.disputes, name="disputes"),
+    path("disputes/<int:pk>/", dispute_views.dispute, name="dispute"),
+    path("disputes/<int:pk>/answer/", dispute_views.answer, name="answer_dispute"),
+    path("disputes/<int:pk>/decide/", dispute_views.decide, name="decide_dispute"),
+    path("rating-runs/<int:pk>/", rating_views.run, name="rating_run"),
+    path("rating-runs/<int:pk>/recomputed/", rating_views.recomputed, name="rating_run_recomputed"),
+    path("readings/<int:pk>/", metering.reading, name="reading"),
     path("agreements/<int:pk>/usage/", views.agreement_usage, name="agreement_usage"),
     path("drafts/", document_views.drafts, name="drafts"),
     path("exports/focus.csv", document_views.focus, name="focus"),

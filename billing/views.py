@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -33,8 +34,9 @@ from billing.presentation import (
     line_of_document,
     posting_line,
 )
+from billing.rating.disputes import speaks_for
 from billing.rating.models import Charge
-from billing.rating.selectors import charges_for, history_of, readings_of, totals_of
+from billing.rating.selectors import charges_for, disputes_of, history_of, readings_of, totals_of
 from marketplace.agreements.selectors import agreements_for
 from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
 
@@ -99,6 +101,9 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
         "history": [charge_line(each) for each in history_of(shown).select_related(*WITH_DOCUMENTS)],
         "finance": _sees_money_of(request, shown.agreement.buyer_id, shown.agreement.owner_id),
         "sells": request.viewer.may(Capability.READ, shown.agreement.owner_id),
+        "disputes": disputes_of(shown),
+        "buys": speaks_for(request.viewer, shown.agreement.buyer_id),
+        "report_name": f"page {uuid.uuid4()}",
     }
     return render(request, "billing/charge.html", context)
 

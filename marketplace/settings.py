@@ -58,6 +58,8 @@ COMMISSION_RATE = Decimal(env.str("COMMISSION_RATE", "0.03"))
 # How long after a slot its readings may arrive before it is rated, and how long after a billing
 # period before it is closed.
 RATING_GRACE = timedelta(minutes=env.int("RATING_GRACE_MINUTES", 15))
+# For how many days a buyer may dispute a charge: goes into the terms of new agreements.
+DISPUTE_DAYS = env.int("DISPUTE_DAYS", 30)
 # A period is a calendar month, or a number of hours counted from the epoch (the demo uses hours).
 BILLING_PERIOD = env.str("BILLING_PERIOD", "month")
 BILLING_GRACE = timedelta(minutes=env.int("BILLING_GRACE_MINUTES", 60))
@@ -381,8 +383,10 @@ SPECTACULAR_SETTINGS = {
         "ConstraintEnum": "marketplace.clearing.models.Explanation.Binding",
         "CurrencyEnum": "marketplace.catalogue.models.CurrencyCode",
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
+        "DisputeStateEnum": "billing.rating.models.Dispute.State",
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
         "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
+        "PeriodStateEnum": "billing.invoicing.spans.PeriodState",
     },
 }
 

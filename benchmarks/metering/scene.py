@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+import pgtrigger
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.authentication import SHOWN, digest_of, new_secret
 from accounts.models import ApiToken, Organisation
@@ -30,13 +31,14 @@ class Scene:
 def make() -> Scene:
     """Migrate and fill the database.
 
-    Metering asks for the token, the site's owner, the delivery and the agreement's cards. What these
-    refer to in turn is left out, so the keys to it are not checked here.
+    Metering asks for the token, the site's owner, the delivery and the agreement's cards. No market run
+    has sold them, so the keys that lead to one are dropped.
     """
     call_command("migrate", verbosity=0)
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        owner = Organisation.objects.create(kind="owner", name_en="Owner", name_zh="Owner", jurisdiction="CN")
+    _drop_keys()
+    with transaction.atomic(), pgtrigger.ignore():
+        owner = _organisation("owner")
+        buyer = _organisation("buyer")
         secret = new_secret()
         token = ApiToken.objects.create(
             organisation=owner,
@@ -54,15 +56,33 @@ def make() -> Scene:
             renewable_share=0,
             bandwidth_mbps=1,
         )
-        deliveries = [_delivery(number, owner, site) for number in range(1, DELIVERIES + 1)]
-        cursor.execute("SET session_replication_role = origin")
+        deliveries = [_delivery(number, owner, buyer, site) for number in range(1, DELIVERIES + 1)]
     return Scene(site.pk, deliveries, token.pk, secret)
 
 
-def _delivery(number: int, owner: Organisation, site: Site) -> int:
+def _drop_keys() -> None:
+    """Of agreements to allocations and profile versions, and of sites to regions."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT conrelid::regclass::text, conname FROM pg_constraint
+            WHERE contype = 'f' AND (
+                conrelid = 'agreements_agreement'::regclass
+                AND confrelid IN ('clearing_allocation'::regclass, 'catalogue_profileversion'::regclass)
+                OR conrelid = 'supply_site'::regclass AND confrelid = 'catalogue_region'::regclass
+            )
+        """)
+        for table, key in cursor.fetchall():
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {key}")
+
+
+def _organisation(kind: str) -> Organisation:
+    return Organisation.objects.create(kind=kind, name_en=kind, name_zh=kind, jurisdiction="CN")
+
+
+def _delivery(number: int, owner: Organisation, buyer: Organisation, site: Site) -> int:
     agreement = Agreement.objects.create(
         allocation_id=number,
-        buyer_id=owner.pk + 1,
+        buyer=buyer,
         owner=owner,
         profile_version_id=1,
         currency="CNY",

@@ -26,6 +26,7 @@ from billing.invoicing.selectors import (
     documents_to_export,
     lines_of,
 )
+from billing.invoicing.spans import PeriodState, newest
 from billing.money import from_minor
 from billing.query import Filters
 from billing.rating.api import ChargeSerializer
@@ -33,11 +34,25 @@ from billing.rating.models import Charge
 from marketplace.api.views import DomainDetailView, DomainListView, DomainView
 from marketplace.errors import InvalidInput
 
+PERIODS = 100
+
 
 class PeriodSerializer(serializers.ModelSerializer[BillingPeriod]):
+    """The period of a document: closed, whatever it was when the usage arrived."""
+
+    state = serializers.ChoiceField(PeriodState.choices, default=PeriodState.CLOSED, read_only=True)
+
     class Meta:
         model = BillingPeriod
-        fields = ("starts_at", "ends_at", "closed_at")
+        fields = ("starts_at", "ends_at", "closed_at", "state")
+
+
+class SpanSerializer(serializers.Serializer[Any]):
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    state = serializers.ChoiceField(PeriodState.choices)
+    closes_at = serializers.DateTimeField(help_text="at the earliest: once all of it has been rated")
+    closed_at = serializers.DateTimeField(allow_null=True)
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
@@ -93,14 +108,15 @@ class LineSerializer(serializers.ModelSerializer[Line]):
     amount = serializers.SerializerMethodField()
     charges = serializers.IntegerField(source="charge_count")
     late_charges = serializers.IntegerField(source="late_count")
+    period = PeriodSerializer(help_text="The period of the service: an earlier one for late usage.")
     tax_rate = serializers.DecimalField(source="tax_rule.rate", max_digits=7, decimal_places=6)
     corrects = serializers.CharField(source="corrects.document.number", default=None)
 
     class Meta:
         model = Line
         fields = (
-            "id", "agreement", "delivery", "service_from", "service_until", "quantity", "exact", "amount",
-            "tax_rate", "charges", "late_charges", "corrects",
+            "id", "agreement", "delivery", "period", "service_from", "service_until", "quantity", "exact",
+            "amount", "tax_rate", "charges", "late_charges", "corrects",
         )  # fmt: skip
 
     def get_amount(self, line: Line) -> str:
@@ -176,6 +192,14 @@ class CreditNoteList(InvoiceList):
 
 class CreditNoteDetail(InvoiceDetail):
     kind = Document.Kind.CREDIT_NOTE
+
+
+class PeriodList(DomainView):
+    """The newest billing periods, newest first: open, in grace, or closed."""
+
+    @extend_schema(responses=SpanSerializer(many=True))
+    def get(self, _request: Request) -> Response:
+        return Response(SpanSerializer(newest(self.now, count=PERIODS), many=True).data)
 
 
 class DocumentPdf(DomainView):

@@ -3,6 +3,7 @@ from django.urls import path
 from billing.invoicing import api
 
 urlpatterns = [
+    path("billing-periods", api.PeriodList.as_view(), name="billing-period-list"),
     path("invoices", api.InvoiceList.as_view(), name="invoice-list"),
     path("invoices/<slug:number>", api.InvoiceDetail.as_view(), name="invoice-detail"),
     path(

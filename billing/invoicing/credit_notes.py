@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -62,7 +62,7 @@ def issue_credit_note(
 
 def creditable(document: Document) -> int:
     """Minor units, tax included, that credit notes may still take off a document."""
-    lines, taxes = _left(document)
+    lines, taxes = left_of(document)
     off = document.credit_notes.aggregate(total=Sum("total"))["total"] or 0
     whole = sum(max(line.left, 0) for line in lines) + sum(max(left, 0) for left in taxes.values())
     return max(min(document.total - off, whole), 0)
@@ -117,14 +117,17 @@ def _lock(invoice: Document) -> _Credited:
     statements = {line.counterpart.document_id for line in lines.values() if line.counterpart}
     rows = Document.objects.filter(pk__in={invoice.pk, *statements}).order_by("pk")
     locked = {row.pk: row for row in rows.select_for_update(no_key=True)}
-    left, taxes = _left(invoice)
+    left, taxes = left_of(invoice)
     return _Credited(left, taxes, lines, {pk: locked[pk] for pk in statements})
 
 
-def _left(document: Document) -> tuple[list[Creditable], dict[int, int]]:
-    """What credit notes left of each line and of the tax under each rule."""
-    lines = document.lines.order_by("position").annotate(off=Sum("credited_by__amount"))
-    taxes = DocumentTax.objects.filter(document__credits=document).values_list("rule")
+def left_of(document: Document, *, before: Document | None = None) -> tuple[list[Creditable], dict[int, int]]:
+    """What credit notes left of each line and of the tax under each rule; those before a note, if named."""
+    earlier = Q() if before is None else Q(pk__lt=before.pk)
+    notes = document.credit_notes.filter(earlier)
+    of_notes = Q(credited_by__document__in=notes.values("pk"))
+    lines = document.lines.order_by("position").annotate(off=Sum("credited_by__amount", filter=of_notes))
+    taxes = DocumentTax.objects.filter(document__in=notes).values_list("rule")
     off = dict(taxes.annotate(total=Sum("amount")).order_by())
     return (
         [Creditable(line.pk, line.tax_rule_id, line.amount - (line.off or 0)) for line in lines],
@@ -152,7 +155,7 @@ def _owners_part(credit: Credit, credited: _Credited) -> dict[int, Credit]:
 
 def _owners_tax(statement: Document, parts: Mapping[int, int]) -> dict[int, int]:
     """The statement's tax that goes with these parts of its lines, by rule."""
-    _, left = _left(statement)
+    _, left = left_of(statement)
     lines = {line.pk: line for line in statement.lines.all()}
     taxes = {}
     for tax in statement.taxes.all():

@@ -1,4 +1,4 @@
-"""What rating hands to invoicing: the charges that stand on no document yet.
+"""What rating hands to invoicing: the charges that stand on no document yet, and that nobody disputes.
 
 This is the only place of invoicing that reads how charges are stored.
 """
@@ -15,14 +15,17 @@ from django.db.backends.utils import CursorWrapper
 
 from billing.invoicing.drafts import Billable, Tax
 from billing.invoicing.models import Issuer, Line
+from billing.invoicing.spans import Span
 
 HOUR = timedelta(hours=1)
 
-# A row a charge. Its period is the closed one that its hour lies in, or else the one that is being closed;
-# its tax rules are those in force at its hour, on the calendar of the seller. NULL where there is none.
+# A row a charge. Its period is the closed one that its hour lies in, or else the one that is being closed; in
+# a preview the number, below zero, of the one that will be. Its tax rules are those in force at its hour, on
+# the calendar of the seller. NULL where there is none.
 OPEN_CHARGES = """
     SELECT charge.id AS charge_id, charge.agreement_id, agreement.buyer_id, agreement.owner_id,
-        charge.currency, coalesce(period.id, %(period)s) AS period_id, charge.slot, charge.quantity,
+        charge.currency, coalesce(period.id, -pending.number, %(period)s) AS period_id,
+        charge.slot, charge.quantity,
         charge.amount, charge.credit, sold.id AS sold_rule, sold.rate AS sold_rate,
         bought.id AS bought_rule, bought.rate AS bought_rate,
         buyer.jurisdiction AS buyer_jurisdiction, owner.jurisdiction AS owner_jurisdiction
@@ -32,6 +35,9 @@ OPEN_CHARGES = """
     JOIN accounts_organisation owner ON owner.id = agreement.owner_id
     LEFT JOIN invoicing_billingperiod period
         ON charge.slot >= period.starts_at AND charge.slot < period.ends_at
+    LEFT JOIN unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
+        WITH ORDINALITY AS pending (starts_at, ends_at, number)
+        ON charge.slot >= pending.starts_at AND charge.slot < pending.ends_at
     LEFT JOIN invoicing_taxrule sold
         ON sold.seller = %(jurisdiction)s AND sold.buyer = buyer.jurisdiction
         AND sold.valid_from <= (charge.slot AT TIME ZONE %(zone)s)::date
@@ -42,6 +48,10 @@ OPEN_CHARGES = """
         AND (bought.valid_until IS NULL
             OR bought.valid_until > (charge.slot AT TIME ZONE owner.time_zone)::date)
     WHERE NOT EXISTS (SELECT FROM invoicing_invoicedcharge done WHERE done.charge_id = charge.id)
+        AND NOT EXISTS (
+            SELECT FROM rating_disputedslot held
+            WHERE held.agreement_id = charge.agreement_id AND held.slot = charge.slot AND held.is_open
+        )
         AND (%(until)s::timestamptz IS NULL OR charge.slot < %(until)s)
         AND (%(agreements)s::bigint[] IS NULL OR charge.agreement_id = ANY(%(agreements)s))
         AND (%(parties)s::bigint[] IS NULL
@@ -98,14 +108,16 @@ def gather(
         return _split(cursor, issuer)
 
 
-def preview(issuer: Issuer, *, parties: Collection[int] | None = None) -> Gathered:
+def preview(issuer: Issuer, spans: Sequence[Span], *, parties: Collection[int] | None = None) -> Gathered:
     """The same without a closing: what documents would say now. Writes nothing.
 
-    Charges of no closed period have the period 0.
+    ``spans`` are the periods that are not closed. Charges of the first of them have the period -1, of the
+    next -2, and so on.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH open_charge AS ({OPEN_CHARGES}) {TOTALS}", _parameters(issuer, period=0, parties=parties)
+            f"WITH open_charge AS ({OPEN_CHARGES}) {TOTALS}",
+            _parameters(issuer, period=0, spans=spans, parties=parties),
         )
         return _split(cursor, issuer)
 
@@ -135,9 +147,12 @@ def _parameters(
     period: int,
     until: datetime | None = None,
     agreements: Collection[int] | None = None,
+    spans: Sequence[Span] = (),
     parties: Collection[int] | None = None,
 ) -> dict[str, Any]:
     return {
+        "starts": [span.starts_at for span in spans],
+        "ends": [span.ends_at for span in spans],
         "period": period,
         "jurisdiction": issuer.jurisdiction,
         "zone": issuer.time_zone,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, Sum, When
@@ -9,13 +12,14 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from accounts.actors import Capability, Viewer
-from billing.invoicing.drafts import Draft, drafts
+from billing.invoicing.drafts import Billable, Draft, drafts
 from billing.invoicing.intake import preview
 from billing.invoicing.issuers import issuer_as_configured
 from billing.invoicing.models import BillingPeriod, Document, DocumentTax, Line, ParkedBilling, Suspension
 from billing.invoicing.receivables import with_open_amounts
+from billing.invoicing.spans import Span, pending
 from billing.rating.models import Charge
-from billing.rating.selectors import charges_for
+from billing.rating.selectors import charges_for, not_held
 from marketplace.errors import NotAllowed
 
 
@@ -124,15 +128,32 @@ def parked_billing_for(viewer: Viewer) -> QuerySet[ParkedBilling]:
     return rows.order_by("pk") if viewer.sees_everything else rows.none()
 
 
-def drafts_for(viewer: Viewer) -> list[Draft]:
-    """What the next documents would say if they were made now, of what was charged so far.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A document that will be made when a period closes, and how much of it is late usage of closed ones."""
+
+    span: Span
+    draft: Draft
+    late_charges: int
+
+
+def drafts_for(viewer: Viewer, *, now: datetime) -> list[Planned]:
+    """What the next documents would say if they were made now, of what was charged so far, by period.
 
     Drafts are made up anew each time and stored nowhere, so they can say nothing old. What cannot be taxed is
-    not in them: see ``parked_billing_for``.
+    not in them: see ``parked_billing_for``. Late usage of closed periods is in the first that closes.
     """
     parties = None if viewer.sees_everything else viewer.organisations_with(Capability.FINANCE)
-    made = drafts(preview(issuer_as_configured(), parties=parties).billable)
-    return [draft for draft in made if parties is None or draft.organisation in parties]
+    spans = pending(now)
+    of_spans: dict[int, list[Billable]] = defaultdict(list)
+    for line in preview(issuer_as_configured(), spans, parties=parties).billable:
+        of_spans[-line.period - 1 if line.period < 0 else 0].append(line)
+    return [
+        Planned(spans[number], draft, sum(line.charges for line in draft.lines if line.period > 0))
+        for number, lines in sorted(of_spans.items())
+        for draft in drafts(lines)
+        if parties is None or draft.organisation in parties
+    ]
 
 
 def suspensions_for(viewer: Viewer) -> QuerySet[Suspension]:
@@ -146,5 +167,8 @@ def suspensions_for(viewer: Viewer) -> QuerySet[Suspension]:
 
 
 def open_charges_for(viewer: Viewer) -> QuerySet[Charge]:
-    """Charges that stand on no document yet; ``billing.rating.selectors.totals_of`` adds them up."""
-    return charges_for(viewer).filter(invoiced=None)
+    """Charges that will stand on the next documents; ``billing.rating.selectors.totals_of`` adds them up.
+
+    Not those that a dispute holds.
+    """
+    return not_held(charges_for(viewer).filter(invoiced=None))

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from accounts import audit
 from accounts.actors import Actor
@@ -28,10 +28,9 @@ from billing.invoicing.models import (
     ParkedBilling,
 )
 from billing.invoicing.numbering import number_of, take_for, year_of
-from billing.invoicing.periods import calendar
+from billing.invoicing.spans import next_interval
 from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
-from billing.rating.models import Charge
 from billing.rating.services import rated_until
 
 BATCH = 2_000
@@ -74,20 +73,6 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
         },
     )
     return period
-
-
-def next_interval() -> tuple[datetime, datetime] | None:
-    """The period to close next: where the last one ended, at first that of the oldest charge.
-
-    So periods touch and never overlap, also when ``BILLING_PERIOD`` changes between two of them.
-    """
-    last = BillingPeriod.objects.order_by("-ends_at").first()
-    if last is not None:
-        return last.ends_at, calendar().end_of(last.ends_at)
-    oldest = Charge.objects.aggregate(slot=Min("slot"))["slot"]
-    if oldest is None:
-        return None
-    return calendar().start_of(oldest), calendar().end_of(oldest)
 
 
 @transaction.atomic

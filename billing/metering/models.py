@@ -233,11 +233,12 @@ class ChangedSlot(models.Model):
     """A slot with allocated card-seconds that rating has not counted yet.
 
     Written with the readings, in their transaction, one row a batch and slot; rating deletes the rows
-    that it saw before it added the readings up. So a reading that commits meanwhile is never missed.
+    whose readings are all before its cutoff. So a reading that commits meanwhile is never missed.
     """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="+", db_index=False)
     slot = models.DateTimeField()
+    reading = models.BigIntegerField(help_text="the newest of the batch in the slot")
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["slot"])]

@@ -23,7 +23,13 @@ from billing.metering.staging import STAGE
 SlotKey = tuple[int, datetime]
 
 METERING_LOCK = 0x3E7E
+# Of whoever stores readings: held until its transaction ends, under the number that all its readings exceed.
+UNDER_WAY = 0x3E7F
+# A lock's number has 31 bits.
+NUMBERS = 2**31
 
+LAST_READING = "coalesce(pg_sequence_last_value('metering_reading_id_seq'), 0)"
+SHOW_UNDER_WAY = f"pg_advisory_xact_lock_shared({UNDER_WAY}, mod({LAST_READING}, {NUMBERS})::integer)"
 READING = """
     id, delivery_id, token_id, slot, starts_at, ends_at, quantity, received_at, stored_at, sign, meter,
     source, event_id, body
@@ -41,8 +47,9 @@ DELIVERIES = """
 # What follows from readings that are being stored, whichever they are.
 CONSEQUENCES = f"""
     changed AS (
-        INSERT INTO metering_changedslot (delivery_id, slot)
-        SELECT DISTINCT delivery_id, slot FROM stored WHERE meter = '{Meter.ALLOCATED.value}'
+        INSERT INTO metering_changedslot (delivery_id, slot, reading)
+        SELECT delivery_id, slot, max(id) FROM stored WHERE meter = '{Meter.ALLOCATED.value}'
+        GROUP BY delivery_id, slot
     ), hours AS (
         INSERT INTO metering_meteredhour AS kept (delivery_id, slot, meter, quantity, weight, readings)
         SELECT delivery_id, slot, meter, {SUMS} FROM stored
@@ -64,7 +71,7 @@ INSERT = f"""
         SELECT id, delivery_id, %s, slot, starts_at, ends_at, quantity, %s, statement_timestamp(), 1, meter,
                source, event_id, body
         FROM metering_stage JOIN fresh ON fresh.reading = metering_stage.id ORDER BY id
-        RETURNING delivery_id, slot, meter, starts_at, ends_at, quantity, sign
+        RETURNING id, delivery_id, slot, meter, starts_at, ends_at, quantity, sign
     ), {CONSEQUENCES}
     SELECT count(*), count(*) FILTER (WHERE key IN (SELECT corrects FROM metering_readingcorrection))
     FROM fresh
@@ -80,7 +87,7 @@ CANCEL = f"""
         JOIN metering_eventkey known ON known.key = cancelled.event_id
         JOIN metering_reading reading ON reading.id = known.reading AND reading.slot = known.slot
         ORDER BY reading.id
-        RETURNING delivery_id, slot, meter, starts_at, ends_at, quantity, sign
+        RETURNING id, delivery_id, slot, meter, starts_at, ends_at, quantity, sign
     ), {CONSEQUENCES}
     SELECT count(*) FROM stored
 """  # noqa: S608 constants of this module
@@ -127,7 +134,7 @@ def begin(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {lock}({METERING_LOCK}, %s);
+            SELECT {lock}({METERING_LOCK}, %s), {SHOW_UNDER_WAY};
             LOCK TABLE ONLY metering_reading IN ROW EXCLUSIVE MODE;
             {STAGE};
             DELETE FROM metering_stage;
@@ -242,8 +249,45 @@ def _relative(
     return Relative(bytes(key), node, is_cancelled, is_here=body is not None)
 
 
-def allocated_usage(slots: Collection[SlotKey]) -> dict[SlotKey, Usage]:
-    """Allocated card-seconds of the named slots; a slot without any reading is not in the answer."""
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """A point in the order of readings: everything up to ``reading`` that is ever stored is stored now.
+
+    ``stored_at`` is when that was so, on the database's clock.
+    """
+
+    reading: int
+    stored_at: datetime
+
+
+def cutoff_now() -> Cutoff:
+    """The newest point that no transaction under way can add a reading before.
+
+    Whoever stores readings shows, before it numbers the first, the number that all of them will exceed. The
+    last number is read before the list of those who store: who is not on it yet numbers its readings later.
+    Nobody waits for anybody.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {LAST_READING}, statement_timestamp()")
+        last, stored_at = cursor.fetchone()
+        cursor.execute(
+            """
+            SELECT objid::bigint FROM pg_locks
+            WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND pid <> pg_backend_pid()
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """,
+            [UNDER_WAY],
+        )
+        behind = [(last - shown) % NUMBERS for (shown,) in cursor.fetchall()]
+    # Whoever seems to be half of all numbers behind began after the last number was read.
+    return Cutoff(last - max((each for each in behind if each < NUMBERS // 2), default=0), stored_at)
+
+
+def allocated_usage(slots: Collection[SlotKey], *, until: int) -> dict[SlotKey, Usage]:
+    """Allocated card-seconds of the named slots by the readings up to ``until``.
+
+    A slot without any such reading is not in the answer.
+    """
     if not slots:
         return {}
     with connection.cursor() as cursor:
@@ -255,10 +299,10 @@ def allocated_usage(slots: Collection[SlotKey]) -> dict[SlotKey, Usage]:
                 SELECT sum(quantity)::bigint AS quantity, max(id) AS last_reading
                 FROM metering_reading reading
                 WHERE reading.delivery_id = wanted.delivery_id AND reading.slot = wanted.slot
-                AND reading.meter = %s
+                AND reading.meter = %s AND reading.id <= %s
             ) AS usage
             WHERE usage.last_reading IS NOT NULL
             """,
-            [[pk for pk, _ in slots], [slot for _, slot in slots], Meter.ALLOCATED.value],
+            [[pk for pk, _ in slots], [slot for _, slot in slots], Meter.ALLOCATED.value, until],
         )
         return {(pk, slot): Usage(*rest) for pk, slot, *rest in cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""Conflicts, for the operators who look at them and the owners whose sites sent them."""
+"""A reading with its event; and conflicts, for operators and the owners whose sites sent them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from billing.metering.selectors import conflicts_for
+from billing.metering.selectors import conflicts_for, readings_for
 from marketplace.web.listing import page_of
 
 
@@ -47,3 +47,11 @@ def _flat(event: dict[str, object], path: str = "") -> dict[str, object]:
     for name, value in event.items():
         members |= _flat(value, f"{path}{name}.") if isinstance(value, dict) else {f"{path}{name}": value}
     return members
+
+
+@login_required
+@require_safe
+def reading(request: PageRequest, pk: int) -> HttpResponse:
+    """A reading with the event that it was made of, as it was received."""
+    shown = get_object_or_404(readings_for(request.viewer), pk=pk)
+    return render(request, "metering/reading.html", {"reading": shown})

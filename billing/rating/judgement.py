@@ -30,6 +30,7 @@ class Case:
     """One slot of one agreement: its terms, what was metered, what was charged.
 
     ``committed`` is what the delivery can have at most: its cards times the seconds it was active.
+    ``settled_until`` is the newest reading that was known when the outcome of a dispute set the quantity.
     """
 
     agreement: int
@@ -41,6 +42,7 @@ class Case:
     commission_rate: Decimal
     usage: Usage | None
     charged: Charged | None
+    settled_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,20 @@ def judge(case: Case) -> Due | Parked | None:
         return None if case.charged else Parked(Reason.NO_READINGS, {"cards": case.cards})
     if case.price is None:
         return Parked(Reason.NO_PRICE, {"quantity": case.usage.quantity})
+    if case.settled_until is not None:
+        return _after_a_dispute(case, case.usage)
     if case.usage.quantity > case.committed:
         return Parked(Reason.OVERAGE, {"quantity": case.usage.quantity, "committed": case.committed})
     return due_for(case, case.usage, case.price)
+
+
+def _after_a_dispute(case: Case, usage: Usage) -> Parked | None:
+    """What a person decided stays; what comes afterwards is shown to a person."""
+    if case.settled_until is None or usage.last_reading <= case.settled_until:
+        return None
+    charged = case.charged.quantity if case.charged else 0
+    details = {"quantity": usage.quantity, "committed": case.committed, "charged": charged}
+    return Parked(Reason.SETTLED, details)
 
 
 def due_for(case: Case, usage: Usage, price: Decimal) -> Due | None:

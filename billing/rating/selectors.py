@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.actors import Capability, Viewer
 from billing.metering.models import Meter, Reading
-from billing.rating.models import Charge, ParkedUsage, RatingRun
+from billing.rating.models import Charge, Dispute, DisputedSlot, ParkedUsage, RatingRun, UsageReport
 
 
 def charges_for(viewer: Viewer) -> QuerySet[Charge]:
@@ -46,9 +46,11 @@ def parked_for(viewer: Viewer) -> QuerySet[ParkedUsage]:
 
 
 def runs_for(viewer: Viewer) -> QuerySet[RatingRun]:
-    """Newest first, for operators and auditors."""
+    """Newest first: all for operators and auditors, those that charged an agreement of theirs for parties."""
     rows = RatingRun.objects.order_by("-pk")
-    return rows if viewer.sees_everything else rows.none()
+    if viewer.sees_everything:
+        return rows
+    return rows.filter(Exists(charges_for(viewer).order_by().filter(run=OuterRef("pk"))))
 
 
 def readings_of(charge: Charge) -> QuerySet[Reading]:
@@ -70,3 +72,34 @@ def readings_of(charge: Charge) -> QuerySet[Reading]:
 def history_of(charge: Charge) -> QuerySet[Charge]:
     """All charges of the same slot, first to last."""
     return Charge.objects.filter(agreement=charge.agreement_id, slot=charge.slot).order_by("sequence")
+
+
+def disputes_for(viewer: Viewer) -> QuerySet[Dispute]:
+    """Newest first, with ``slot_count``: those of its agreements for each party, all for the exchange."""
+    rows = Dispute.objects.select_related("agreement__buyer", "agreement__owner").order_by("-pk")
+    rows = rows.annotate(slot_count=Count("slots"))
+    if viewer.sees_everything:
+        return rows
+    mine = viewer.organisations_with(Capability.READ)
+    return rows.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
+
+
+def usage_reports_for(viewer: Viewer) -> QuerySet[UsageReport]:
+    """What buyers reported, newest first; both parties see it."""
+    rows = UsageReport.objects.select_related("agreement").order_by("-pk")
+    if viewer.sees_everything:
+        return rows
+    mine = viewer.organisations_with(Capability.READ)
+    return rows.filter(Q(agreement__buyer__in=mine) | Q(agreement__owner__in=mine))
+
+
+def not_held(charges: QuerySet[Charge]) -> QuerySet[Charge]:
+    """Those that no open dispute holds."""
+    held = DisputedSlot.objects.filter(agreement=OuterRef("agreement"), slot=OuterRef("slot"), is_open=True)
+    return charges.exclude(Exists(held))
+
+
+def disputes_of(charge: Charge) -> QuerySet[Dispute]:
+    """The disputes about the slot of a charge, newest first."""
+    slots = DisputedSlot.objects.filter(agreement=charge.agreement_id, slot=charge.slot)
+    return Dispute.objects.filter(pk__in=slots.values("dispute")).order_by("-pk")

@@ -16,10 +16,11 @@ from billing.locks import try_billing_lock
 from billing.metering.models import ChangedSlot
 from billing.rating.judgement import Case, Due, Parked, judge
 from billing.rating.models import Charge, ParkedUsage, RatedUntil, RatingRun
+from billing.rating.records import make_run
 from billing.rating.slots import Work, work_until
 from marketplace.clock import floor_hour
 
-METHOD = "slot-price/1"
+METHOD = "slot-price/2"
 BATCH = 2_000
 
 
@@ -47,7 +48,7 @@ def rate(*, now: datetime, actor: Actor) -> RatingRun | None:
     _tick_off(work, horizon)
     if nothing_made and rated_until(horizon):
         return None
-    run = _write(outcome, horizon=horizon, now=now)
+    run = _write(outcome, work, horizon=horizon, now=now)
     if not nothing_made:
         _record(run, outcome, actor=actor, now=now)
     return run
@@ -55,7 +56,7 @@ def rate(*, now: datetime, actor: Actor) -> RatingRun | None:
 
 def rated_until(moment: datetime) -> bool:
     """Whether every slot that ended by a moment has been looked at."""
-    return RatingRun.objects.filter(cutoff__gte=moment).exists()
+    return RatingRun.objects.filter(horizon__gte=moment).exists()
 
 
 def _outcome(cases: Iterable[Case]) -> Outcome:
@@ -104,16 +105,17 @@ def _not_active_after_all() -> list[int]:
     return list(rows.values_list("pk", flat=True))
 
 
-def _write(outcome: Outcome, *, horizon: datetime, now: datetime) -> RatingRun:
-    run = RatingRun.objects.create(
+def _write(outcome: Outcome, work: Work, *, horizon: datetime, now: datetime) -> RatingRun:
+    run = make_run(
+        [charge_of(case, due) for case, due in outcome.due],
         started_at=now,
-        cutoff=horizon,
+        horizon=horizon,
+        last_reading=work.cutoff.reading,
+        stored_until=work.cutoff.stored_at,
         method=METHOD,
-        charges_made=len(outcome.due),
         parked_made=len(outcome.parked),
         parked_resolved=len(outcome.resolved),
     )
-    Charge.objects.bulk_create([charge_of(run, case, due) for case, due in outcome.due], batch_size=BATCH)
     ParkedUsage.objects.bulk_create(
         [
             ParkedUsage(
@@ -131,14 +133,15 @@ def _write(outcome: Outcome, *, horizon: datetime, now: datetime) -> RatingRun:
     return run
 
 
-def charge_of(run: RatingRun, case: Case, due: Due) -> Charge:
+def charge_of(case: Case, due: Due) -> Charge:
+    """The charge, of no run yet."""
     return Charge(
-        run=run,
         agreement_id=case.agreement,
         slot=case.slot,
         sequence=due.sequence,
         corrects_id=due.corrects,
         quantity=due.quantity,
+        committed=case.committed,
         price=due.price,
         currency=case.currency,
         amount=due.amount,
@@ -166,8 +169,11 @@ def _record(run: RatingRun, outcome: Outcome, *, actor: Actor, now: datetime) ->
         target=run,
         now=now,
         data={
-            "cutoff": run.cutoff.isoformat(),
+            "horizon": run.horizon.isoformat(),
+            "last_reading": run.last_reading,
             "method": run.method,
+            "code": run.code,
+            "charges_sha256": run.charges_digest,
             "charges": sum(due.corrects is None for _, due in outcome.due),
             "corrections": sum(due.corrects is not None for _, due in outcome.due),
             "parked": run.parked_made,

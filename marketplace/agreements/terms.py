@@ -1,19 +1,22 @@
 """What an agreement says, as data: everything that rating needs, frozen and hashed.
 
 Money and quantities are decimal strings, times are ISO 8601 in UTC. A changed meaning gets a new
-``format``.
+``format``: ``spot/2`` names the days in which a charge can be disputed; before, the settings did.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from marketplace.clearing.models import Allocation
 
-FORMAT = "spot/1"
+FORMAT = "spot/2"
 
 
 def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_version: int) -> dict[str, Any]:
@@ -33,7 +36,14 @@ def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_vers
         "fx_rate_to_request": str(allocation.fx_rate),
         "profile_version": profile_version,
         "billed": "delivered card-seconds",
+        "dispute_days": settings.DISPUTE_DAYS,
     }
+
+
+def dispute_days(terms: Mapping[str, Any]) -> int:
+    """For how many days a charge can be disputed. Terms of the format spot/1 name none."""
+    days: int = terms.get("dispute_days", settings.DISPUTE_DAYS)
+    return days
 
 
 def digest(terms: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from accounts.requests import PageRequest
 from marketplace.agreements.forms import AgreementFilter
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.selectors import agreements_for
+from marketplace.agreements.terms import dispute_days
 from marketplace.clock import HOUR, market_now
 from marketplace.web.listing import Column, Listing, page_of, show
 
@@ -99,6 +100,7 @@ def agreement(request: PageRequest, pk: int) -> HttpResponse:
         "page": page_of(request, slots, HOURS_A_PAGE),
         "span": shown.ends_at - shown.starts_at,
         "origin": _origin(request, shown),
+        "dispute_days": dispute_days(shown.terms),
     }
     return render(request, "agreements/agreement.html", context)
 

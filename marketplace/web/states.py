@@ -46,6 +46,7 @@ STATES: dict[str, State] = {
     "expired": State(pgettext_lazy("state", "expired"), "quiet"),
     "failed": State(pgettext_lazy("state", "failed"), "harm"),
     "finalised": State(pgettext_lazy("state", "finalised"), "good"),
+    "grace": State(pgettext_lazy("state", "in grace"), "attention"),
     "halted": State(pgettext_lazy("state", "halted"), "harm"),
     "late": State(pgettext_lazy("state", "late"), "attention"),
     "matched": State(pgettext_lazy("state", "matched"), "sold"),

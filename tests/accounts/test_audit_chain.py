@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from threading import Barrier, Event
@@ -23,6 +22,7 @@ from accounts.actors import task_actor
 from accounts.models import AuditEvent, AuditSeal
 from marketplace.catalogue.models import SoftwareStack
 from tests.cast import Cast
+from tests.triggers import without_triggers
 
 LATER = timedelta(hours=1)
 
@@ -43,20 +43,6 @@ def write_events(count: int, now: datetime) -> None:
 TABLES = ("accounts_auditevent", "accounts_auditseal")
 
 
-@contextmanager
-def without_triggers() -> Iterator[None]:
-    """As the owner of the tables can do it, without being a superuser."""
-    with connection.cursor() as cursor:
-        # A table with checks still to come cannot be altered.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in TABLES:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        yield
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in TABLES:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-
-
 @pytest.fixture
 def without_foreign_key(transactional_db: None) -> Iterator[None]:
     """An owner of the tables can also drop the key from a link to its event."""
@@ -74,7 +60,7 @@ def without_foreign_key(transactional_db: None) -> Iterator[None]:
 
 
 def run(sql: str, *parameters: object) -> None:
-    with without_triggers(), connection.cursor() as cursor:
+    with without_triggers(*TABLES), connection.cursor() as cursor:
         cursor.execute(sql, parameters)
 
 

@@ -17,8 +17,10 @@ from accounts.models import ApiToken, Organisation
 from billing.invoicing.models import DunningPolicy, DunningStep, TaxRule
 from billing.metering.events import read_batch
 from billing.metering.services import Answer, store_events
+from billing.rating import records
 from billing.rating.models import RatingRun
 from billing.rating.services import rate
+from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.delivery.models import Delivery
@@ -65,6 +67,7 @@ def make_delivery(
         prices=[Decimal(price) for price in prices],
         fx_rate=1,
     )
+    terms = agreement_terms.spot_terms(allocation, commission_rate=Decimal(rate), profile_version=1)
     agreement = Agreement.objects.create(
         allocation=allocation,
         buyer=buyer,
@@ -77,8 +80,8 @@ def make_delivery(
         card_hours=cards * hours,
         value=cards * sum(map(Decimal, prices)),
         commission_rate=Decimal(rate),
-        terms={},
-        terms_digest="0" * 64,
+        terms=terms,
+        terms_digest=agreement_terms.digest(terms),
         concluded_at=start - HOUR,
     )
     return Delivery.objects.create(
@@ -175,6 +178,23 @@ def statuses(answers: Sequence[Answer]) -> list[str]:
 
 def rate_at(now: datetime = LONG_AFTER) -> RatingRun | None:
     return rate(now=now, actor=RATER)
+
+
+def make_run(**facts: Any) -> RatingRun:
+    """A run that made nothing."""
+    return records.make_run(
+        [],
+        **{
+            "started_at": START,
+            "horizon": START,
+            "last_reading": 0,
+            "stored_until": START,
+            "method": "a test",
+            "parked_made": 0,
+            "parked_resolved": 0,
+        }
+        | facts,
+    )
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from tests.billing.builders import RATER, START
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROLE = "ledger_attacker"
+# `make test` has this role, as production has. A role that may not make others cannot do without it.
+ROLE = "cardhour_app"
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from billing.ledger.services import Leg, post_journal
 from billing.metering.models import Reading, ReadingConflict
 from billing.rating import services as rating
 from billing.rating.models import Charge, ParkedUsage, RatingRun
+from billing.rating.replay import replay_run
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import (
     HOUR,
@@ -161,6 +162,29 @@ def test_a_reading_that_commits_while_rating_runs_is_counted_by_the_next_run(cas
     assert [charge.quantity for charge in Charge.objects.all()] == [480]
     rate_at()
     assert [charge.quantity for charge in Charge.objects.order_by("sequence")] == [480, 480]
+
+
+def test_a_batch_that_commits_after_a_later_one_is_counted_by_the_run_after_its_commit(cast: Cast) -> None:
+    """Its readings have the lower numbers: the cutoff stays before them, and both runs replay."""
+    early, late = (make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10"]) for _ in range(2))
+    agent = agent_of(cast.owner)
+    send(agent, event(early, "first"))
+    with transaction.atomic():
+        send(agent, event(early, "slow", at=START + MINUTE))
+        at_once(lambda: send(agent, event(late, "fast")))
+        at_once(rate_at)
+    first = RatingRun.objects.get()
+    assert [(one.agreement_id, one.quantity) for one in first.charges.all()] == [(early.agreement_id, 480)]
+    assert not ParkedUsage.objects.exists()
+    rate_at()
+    second = RatingRun.objects.latest("pk")
+    assert {(one.agreement_id, one.quantity) for one in second.charges.all()} == {
+        (early.agreement_id, 480),
+        (late.agreement_id, 480),
+    }
+    assert first.last_reading < second.last_reading
+    assert [replay_run(run).is_same for run in (first, second)] == [True, True]
+    assert rate_at() is None
 
 
 def test_readings_of_a_delivery_commit_in_the_order_of_their_ids(cast: Cast) -> None:

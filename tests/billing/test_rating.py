@@ -183,7 +183,7 @@ def test_the_same_slots_are_looked_at_once_whatever_the_number_of_agreements(
     for number in range(12):
         delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
         send(agent, *(event(delivery, f"{number}-{hour}", at=START + hour * HOUR) for hour in range(3)))
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         run = rate_at()
     assert run is not None
     assert (run.charges_made, run.parked_made) == (36, 12)
@@ -281,5 +281,16 @@ def test_a_slot_may_be_corrected_more_often_than_a_small_integer_counts(cast: Ca
 
 
 def _facts_of(charge: Charge) -> dict[str, Any]:
-    names = ("run", "agreement", "slot", "quantity", "price", "currency", "amount", "commission", "credit")
+    names = (
+        "run",
+        "agreement",
+        "slot",
+        "quantity",
+        "committed",
+        "price",
+        "currency",
+        "amount",
+        "commission",
+        "credit",
+    )
     return {name: getattr(charge, name) for name in names} | {"last_reading": charge.last_reading}

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.metering.models import ChangedSlot, EventKey, MeteredHour, Reading, ReadingCancellation
-from billing.metering.storage import allocated_usage
+from billing.metering.storage import allocated_usage, cutoff_now
 from billing.rating.models import Charge
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import (
@@ -91,7 +91,7 @@ def test_a_correction_may_move_an_event_to_another_hour(cast: Cast, delivery: De
     send(agent, correction(delivery, "c1", "e1", at=START + HOUR))
     assert counted(delivery) == {START + HOUR: 480}
     assert {row.slot for row in ChangedSlot.objects.all()} == {START, START + HOUR}
-    usage = allocated_usage({(delivery.pk, START), (delivery.pk, START + HOUR)})
+    usage = allocated_usage({(delivery.pk, START), (delivery.pk, START + HOUR)}, until=cutoff_now().reading)
     assert {slot: one.quantity for (_, slot), one in usage.items()} == {START: 0, START + HOUR: 480}
 
 

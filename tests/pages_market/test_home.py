@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 
-from billing.rating.models import Charge, RatingRun
+from billing.rating.models import Charge
 from tests.billing.builders import make_delivery
+from tests.billing.builders import make_run as make_rating_run
 from tests.cast import Cast
 from tests.factories import make_fleet, make_model, make_offer, make_request, make_site
 from tests.pages_market.scenes import make_explanation, make_price, make_run, queries_of, signed_in
@@ -91,14 +92,12 @@ def test_an_owner_sees_what_is_unsold_and_why(cast: Cast, now: datetime) -> None
 
 
 def test_what_an_owner_earned_is_what_it_was_credited(cast: Cast, now: datetime) -> None:
-    rating = RatingRun.objects.create(
-        started_at=now, cutoff=now, method="a test", charges_made=2, parked_made=0, parked_resolved=0
-    )
+    rating = make_rating_run(started_at=now, horizon=now)
     for owner in (cast.owner, cast.other_owner):
         delivery = make_delivery(owner=owner, buyer=cast.buyer)
         Charge.objects.create(
-            run=rating, agreement=delivery.agreement, slot=delivery.starts_at, quantity=3600, price=100,
-            currency="CNY", amount=100, commission=3, credit=97, last_reading=1,
+            run=rating, agreement=delivery.agreement, slot=delivery.starts_at, quantity=3600, committed=3600,
+            price=100, currency="CNY", amount=100, commission=3, credit=97, last_reading=1,
         )  # fmt: skip
 
     [total] = signed_in(cast.owner_finance).get("/").context["earned"]

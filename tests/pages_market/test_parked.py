@@ -5,8 +5,9 @@ from datetime import datetime
 import pytest
 
 from billing.metering.models import ReadingConflict
-from billing.rating.models import ParkedUsage, RatingRun
+from billing.rating.models import ParkedUsage
 from tests.billing.builders import agent_of, event, make_delivery, send
+from tests.billing.builders import make_run as make_rating_run
 from tests.cast import Cast
 from tests.factories import START
 from tests.pages_market.scenes import make_run, queries_of, signed_in
@@ -15,9 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make_parked(cast: Cast, **facts: object) -> ParkedUsage:
-    rating = RatingRun.objects.create(
-        started_at=START, cutoff=START, method="a test", charges_made=0, parked_made=1, parked_resolved=0
-    )
+    rating = make_rating_run(parked_made=1)
     delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
     return ParkedUsage.objects.create(
         **{

@@ -17,7 +17,8 @@ from accounts.models import AuditEvent, User
 from billing.invoicing.credit_notes import issue_credit_note
 from billing.invoicing.models import Document
 from billing.invoicing.services import close_due_periods
-from billing.rating.models import Charge
+from billing.rating.disputes import open_dispute
+from billing.rating.models import Charge, Dispute
 from marketplace.agreements.models import Agreement
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import HOUR, LONG_AFTER, START, agent_of, event, make_delivery, rate_at, send
@@ -63,6 +64,18 @@ def credited(cast: Cast, amount: int = 1_000) -> Document:
         amount=amount,
         borne_by="owners",
         reason="The fabric was slow",
+        now=LONG_AFTER,
+    )
+
+
+def disputed(cast: Cast) -> Dispute:
+    """What the buyer opened about the first charge of ``billed``."""
+    charge = billed(cast).charge
+    return open_dispute(
+        viewer=cast.viewer_of(cast.buyer_finance),
+        agreement=charge.agreement,
+        charge=charge,
+        reason="We had six cards",
         now=LONG_AFTER,
     )
 

@@ -9,7 +9,8 @@ import gzip
 from collections.abc import Callable
 
 from billing.ledger.models import Account, Difference, LedgerCheck
-from billing.rating.models import ParkedUsage
+from billing.rating.models import Charge, ParkedUsage
+from billing.rating.usage_reports import Seen, report_usage
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
 from marketplace.delivery.models import Delivery
@@ -30,7 +31,7 @@ from tests.factories import (
     make_site,
 )
 from tests.pages_market.scenes import make_explanation, make_price, make_run
-from tests.pages_trade.scenes import billed, credited
+from tests.pages_trade.scenes import billed, credited, disputed
 
 Given = dict[str, object]
 
@@ -151,6 +152,25 @@ def a_parked_slot(cast: Cast) -> Given:
 
 def a_charge(cast: Cast) -> Given:
     return {"pk": billed(cast).charge.pk}
+
+
+def a_dispute(cast: Cast) -> Given:
+    return {"pk": disputed(cast).pk}
+
+
+def an_earlier_charge(cast: Cast) -> Given:
+    """Of an hour that is over."""
+    a_reading(cast)
+    builders.rate_at()
+    return {"pk": Charge.objects.latest("pk").pk}
+
+
+def a_usage_report(cast: Cast) -> Given:
+    charge = Charge.objects.select_related("agreement").get(**an_earlier_charge(cast))
+    seen = Seen(slot=charge.slot, quantity=1, name="r1")
+    viewer = cast.viewer_of(cast.buyer_trader)
+    report_usage(viewer=viewer, agreement=charge.agreement, seen=seen, now=builders.LONG_AFTER)
+    return {}
 
 
 def an_invoice(cast: Cast) -> Given:

@@ -93,6 +93,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slot', models.DateTimeField()),
+                ('reading', models.BigIntegerField(help_text='the newest of the batch in the slot')),
                 ('delivery', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='delivery.delivery')),
             ],
         ),

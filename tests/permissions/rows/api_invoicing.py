@@ -18,6 +18,7 @@ MONEY = api_object(viewer=403, trader=403, token_trade=403)
 BOTH = FINANCE | {"counterparty"}
 
 ROWS = [
+    Row("api:billing-period-list", api_list()),
     Row("api:invoice-list", api_list(), of="buyer", given=listed(an_invoice), shown_to=FINANCE),
     Row("api:invoice-detail", MONEY, of="buyer", given=an_invoice),
     Row("api:invoice-line-charges", MONEY, of="buyer", given=an_invoice_line, shown_to=FINANCE),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from billing.invoicing.models import Line
+from billing.metering.models import Reading
 from billing.rating.models import ParkedUsage
 from tests.billing import builders
 from tests.cast import Cast
 from tests.factories import make_fleet, make_offer, make_request, make_site
 from tests.pages_market.scenes import make_rates
-from tests.pages_trade.scenes import billed, credited, make_delivery
+from tests.pages_trade.scenes import billed, credited, disputed, make_delivery
+from tests.permissions.objects import an_earlier_charge
 from tests.permissions.table import Row, only, page
 
 
@@ -36,6 +38,19 @@ def a_delivery(cast: Cast) -> dict[str, object]:
 
 def a_charge(cast: Cast) -> dict[str, object]:
     return {"pk": billed(cast).charge.pk}
+
+
+def a_dispute(cast: Cast) -> dict[str, object]:
+    return {"pk": disputed(cast).pk}
+
+
+def a_rating_run(cast: Cast) -> dict[str, object]:
+    return {"pk": billed(cast).charge.run_id}
+
+
+def a_reading(cast: Cast) -> dict[str, object]:
+    billed(cast)
+    return {"pk": Reading.objects.latest("pk").pk}
 
 
 def an_overage(cast: Cast) -> dict[str, object]:
@@ -92,6 +107,8 @@ ONE_SIDE = only(200, "finance", "admin", "auditor", "operator", counterparty=404
 BOTH_SIDES = page(counterparty=200)
 EXCHANGE_ONLY = only(200, "auditor", "operator", refused=404)
 
+SPEAKERS = only(302, "trader", "finance", "admin")
+
 ROWS = [
     Row("supply:fleets", LIST),
     Row("supply:new_site", OWNERS_FORM),
@@ -125,6 +142,43 @@ ROWS = [
         body={"quantity": 0, "why": "reported twice"},
     ),
     Row("billing:charge", BOTH_SIDES, of="buyer", given=a_charge),
+    Row("billing:disputes", LIST | {"counterparty": 200}, of="buyer"),
+    Row("billing:dispute", BOTH_SIDES, of="buyer", given=a_dispute),
+    Row(
+        "billing:open_dispute",
+        SPEAKERS | {"counterparty": 403},
+        method="POST",
+        of="buyer",
+        given=a_charge,
+        body={"reason": "six cards"},
+    ),
+    Row(
+        "billing:report_usage",
+        SPEAKERS | {"counterparty": 403},
+        method="POST",
+        of="buyer",
+        given=an_earlier_charge,
+        body={"quantity": 1, "name": "r1"},
+    ),
+    Row(
+        "billing:answer_dispute",
+        SPEAKERS | {"counterparty": 302},
+        method="POST",
+        of="buyer",
+        given=a_dispute,
+        body={"text": "no"},
+    ),
+    Row(
+        "billing:decide_dispute",
+        only(302, "operator", counterparty=403),
+        method="POST",
+        of="buyer",
+        given=a_dispute,
+        body={"reason": "the log says so"},
+    ),
+    Row("billing:rating_run", BOTH_SIDES, of="buyer", given=a_rating_run),
+    Row("billing:rating_run_recomputed", EXCHANGE_ONLY | {"counterparty": 404}, given=a_rating_run),
+    Row("billing:reading", BOTH_SIDES, of="buyer", given=a_reading),
     Row("billing:agreement_usage", BOTH_SIDES, of="buyer", given=an_agreement),
     Row("billing:invoices", MONEY, of="buyer"),
     Row("billing:invoice", ONE_SIDE, of="buyer", given=an_invoice),

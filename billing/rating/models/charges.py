@@ -16,14 +16,28 @@ from marketplace.delivery.models import Delivery
 
 
 class RatingRun(models.Model):
-    """One pass over the slots that ended by ``cutoff`` (market time)."""
+    """One pass over the slots that ended by ``horizon`` (market time), and all that it depended on.
 
-    started_at = models.DateTimeField()
-    cutoff = models.DateTimeField()
+    It counted the readings up to ``last_reading`` and no others: all of them were stored at ``stored_until``
+    (wall time), so that adding them up again gives the same. ``code`` is the SHA-256 of the source that
+    computed it, ``price_basis`` of the terms and prices of the agreements, ``charges_digest`` of the charges
+    in their canonical form (``rating.records``). ``sums`` are by currency. ``decision`` is what a person
+    decided, where the run is that person's.
+    """
+
+    started_at = models.DateTimeField(help_text="market time")
+    horizon = models.DateTimeField(help_text="market time")
+    last_reading = models.BigIntegerField()
+    stored_until = models.DateTimeField(help_text="wall time")
     method = models.CharField(max_length=40)
+    code = models.CharField(max_length=64)
+    price_basis = models.CharField(max_length=64)
     charges_made = models.PositiveIntegerField()
     parked_made = models.PositiveIntegerField()
     parked_resolved = models.PositiveIntegerField()
+    sums = models.JSONField()
+    charges_digest = models.CharField(max_length=64)
+    decision = models.JSONField(null=True)
 
     class Meta:
         triggers: ClassVar = [
@@ -42,6 +56,7 @@ class Charge(models.Model):
     A correction carries the difference to what the slot costs now, so the charges of a slot add up to
     what one charge for all of its readings would say, to the last decimal place. The readings that a
     charge added are those after the ``last_reading`` of the charge it corrects, up to its own.
+    ``committed`` is what the delivery could have at most, as was known then.
     """
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
@@ -50,6 +65,7 @@ class Charge(models.Model):
     sequence = models.PositiveIntegerField(default=0)
     corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="corrected_by")
     quantity = models.BigIntegerField(help_text="card-seconds")
+    committed = models.PositiveBigIntegerField(help_text="card-seconds")
     price = models.DecimalField(max_digits=18, decimal_places=6)
     currency = models.CharField(max_length=3, choices=CurrencyCode)
     amount = models.DecimalField(max_digits=28, decimal_places=12)
@@ -90,6 +106,7 @@ class ParkedUsage(models.Model):
         NO_READINGS = "no_readings", _("Active delivery without readings")
         NO_PRICE = "no_price", _("The allocation has no price for the slot")
         OVERAGE = "overage", _("More card-seconds than the agreement commits")
+        SETTLED = "settled", _("Readings came after a dispute had settled the hour")
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="parked")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="parked_usage")
@@ -119,6 +136,10 @@ class ParkedUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agreement_id} {self.slot:%F %H} {self.reason}"
+
+    @property
+    def is_decided_by_people(self) -> bool:
+        return self.reason in {self.Reason.OVERAGE, self.Reason.SETTLED}
 
 
 class RatedUntil(models.Model):
