@@ -15,6 +15,10 @@ from marketplace.supply.models import Site
 PASSWORD = "cardhour-demo"  # noqa: S105 - printed by the demo, which listens on loopback only
 
 
+OPERATOR = "operator@demo.example"
+TREASURER = "treasurer@demo.example"
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     role: str
@@ -37,7 +41,8 @@ PLATFORM_LOGINS = (
         User.PlatformRole.AUDITOR,
         "utilisation of every site, the audit chain",
     ),
-    ("operator", "operator@demo.example", User.PlatformRole.OPERATOR, "parked work, market runs, the admin"),
+    ("operator", OPERATOR, User.PlatformRole.OPERATOR, "parked work, market runs, payouts, the admin"),
+    ("treasurer", TREASURER, User.PlatformRole.OPERATOR, "a second operator, who drafts payouts"),
 )
 
 
@@ -54,8 +59,8 @@ def create_people() -> list[dict[str, str]]:
         )
         logins.append(Login(role, email, PASSWORD, what))
     for role, email, platform_role, what in PLATFORM_LOGINS:
-        is_operator = platform_role == User.PlatformRole.OPERATOR
-        _user(email, role, platform_role=platform_role, is_staff=is_operator, is_superuser=is_operator)
+        is_staff = email == OPERATOR
+        _user(email, role, platform_role=platform_role, is_staff=is_staff, is_superuser=is_staff)
         logins.append(Login(role, email, PASSWORD, what))
     return [asdict(login) for login in logins]
 

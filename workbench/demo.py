@@ -1,7 +1,7 @@
 """`make demo`: the whole exchange on one machine, and `make demo-reset`.
 
-Migrations, the demo market, the web server, the workers, beat, and simulated sites and buyers. The market
-clock runs fast and stops with the demo.
+Migrations, the demo market, the web server, the workers, beat, and simulated sites, buyers and a bank. The
+market clock runs fast and stops with the demo.
 """
 
 import contextlib
@@ -170,6 +170,8 @@ def simulations(place: Place, environment: Mapping[str, str]) -> Iterator[Progra
     ):
         options = ("--url", place.url, "--tokens", str(place.data / tokens))
         yield _python(place, environment, name, "-m", module, *options)
+    bank = ("manage.py", "demo_bank", "--folder", str(place.data / "demo-bank"))
+    yield _python(place, environment, "bank", *bank)
 
 
 def _python(place: Place, environment: Mapping[str, str], name: str, *arguments: str) -> Program:

@@ -133,7 +133,8 @@ def reject(batch: PayoutBatch, *, viewer: Viewer, now: datetime) -> None:
 def _lock(batch: PayoutBatch) -> PayoutBatch:
     locked = PayoutBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     if locked.state != BatchState.DRAFTED:
-        raise PayoutRefused(_("This batch was decided before: it is %(state)s.") % {"state": locked.state})
+        decided = locked.get_state_display()
+        raise PayoutRefused(_("This batch was decided before: it is %(state)s.") % {"state": decided})
     return locked
 
 

@@ -36,20 +36,21 @@ from itertools import groupby
 
 import numpy as np
 
-from marketplace.engine import explanation, solving
-from marketplace.engine.book import Book, Fill
+from marketplace.engine import solving
+from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.codec import canonical, digest, snapshot_bytes
 from marketplace.engine.components import components
+from marketplace.engine.explanation import Cleared, explanations, offer_outcomes
 from marketplace.engine.facts import Facts, Ints
 from marketplace.engine.market import Market
 from marketplace.engine.middle import middle
 from marketplace.engine.pricing import dearest_prices
-from marketplace.engine.result import Bound, OfferOutcome, Placement, Price, Result, Shadow
+from marketplace.engine.result import Bound, Placement, Price, Result, Shadow
 from marketplace.engine.snapshot import MICRO, Snapshot
 from marketplace.engine.solving import Solved
 from marketplace.engine.validation import check
 
-ENGINE_VERSION = "dual-2"
+ENGINE_VERSION = "dual-3"
 RESULT_FORMAT = 2
 
 THREADS = 2
@@ -100,7 +101,7 @@ def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
     fills, book = _book_of(market, [each for part in solved for each in part.placements])
     bound = _whole_bound(market, [part.bound for part in solved])
     prices = _prices(market, book, fills, bound)
-    explain = explanation.Explainer(book, market.eligibility)
+    cleared = Cleared(market.snapshot, book, market.eligibility, market.wanted, fills, prices)
     surplus, emission = _surplus(market.facts, fills), _emission(market.facts, fills)
     return Result(
         format=RESULT_FORMAT,
@@ -112,22 +113,14 @@ def _concluded(market: Market, solved: Iterable[Solved]) -> Result:
         repriced=sum(len(part.given_up) for part in solved),
         placements=tuple(solving.placements(market.facts, fills)),
         prices=_price_rows(market.facts, book, prices),
-        explanations=tuple(
-            explain(
-                market.wanted[request.id],
-                [market.eligibility.of(want) for want in market.wanted[request.id]],
-                fills.get(request.id),
-                prices,
-            )
-            for request in market.snapshot.requests
-        ),
-        offers=_offers(market, book),
+        explanations=explanations(cleared),
+        offers=offer_outcomes(cleared),
     )
 
 
 def _book_of(market: Market, placements: list[Placement]) -> tuple[dict[int, Fill], Book]:
     """The fills by request, and the book in which all of them are accepted."""
-    book = Book(market.facts)
+    book = Book(market.snapshot, market.facts)
     fills: dict[int, Fill] = {}
     row_of = market.facts.row_of
     for request, own in groupby(sorted(placements, key=_request), _request):
@@ -135,8 +128,8 @@ def _book_of(market: Market, placements: list[Placement]) -> tuple[dict[int, Fil
         want = next(
             want for want in market.wanted[request] if want.alternative.position == rows[0].alternative
         )
-        takes = [(row_of[each.offer], each.cards) for each in rows]
-        fills[request] = book.quote(want, rows[0].first_slot, takes, rows[0].slots)
+        takes = (Take(row_of[each.offer], each.cards, each.first_slot, each.slots) for each in rows)
+        fills[request] = book.quote(want, takes)
         book.accept(fills[request])
     return fills, book
 
@@ -160,7 +153,7 @@ def _prices(market: Market, book: Book, fills: dict[int, Fill], bound: Bound) ->
     """The clearing prices by (product, slot); of what is not sold, 0."""
     facts, requests = market.facts, market.snapshot.requests
     waiting = np.array([each.id not in fills for each in requests], dtype=np.bool_).nonzero()[0]
-    dearest = dearest_prices(book, list(fills.values()), _shadow_prices(facts, bound))
+    dearest = dearest_prices(book, _shadow_prices(facts, bound))
     if not waiting.size or not fills:
         waiting = waiting[:0]
     return middle(market, waiting, book.price, dearest)
@@ -184,20 +177,12 @@ def _price_rows(facts: Facts, book: Book, table: Ints) -> tuple[Price, ...]:
     return tuple(sorted(rows, key=lambda each: (each.model, each.zone, each.slot, each.currency)))
 
 
-def _offers(market: Market, book: Book) -> tuple[OfferOutcome, ...]:
-    free, left = market.facts.free.sum(axis=1), book.free.sum(axis=1)
-    rows = ((offer.id, market.facts.row_of[offer.id]) for offer in market.snapshot.offers)
-    return tuple(OfferOutcome(offer, int(free[row]), int(free[row] - left[row]), None) for offer, row in rows)
-
-
 def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
     """Limit value less ask cost of what is matched, in pico."""
     asked = sum(
-        int(facts.asks[row, fill.first_slot : fill.first_slot + fill.slots].sum())
-        * cards
-        * int(facts.base[row])
+        int(facts.asks[take.row, take.span].sum()) * take.cards * int(facts.base[take.row])
         for fill in fills.values()
-        for row, cards in fill.takes
+        for take in fill.takes
     )
     return sum(fill.worth for fill in fills.values()) - asked
 
@@ -205,5 +190,7 @@ def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
 def _emission(facts: Facts, fills: dict[int, Fill]) -> int:
     """What the carbon of everything matched counts, in pico."""
     return sum(
-        int(facts.emission[row]) * cards * fill.slots for fill in fills.values() for row, cards in fill.takes
+        int(facts.emission[take.row]) * take.cards * take.slots
+        for fill in fills.values()
+        for take in fill.takes
     )

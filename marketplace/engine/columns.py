@@ -49,7 +49,8 @@ class Demand(NamedTuple):
     ``amount`` and ``least`` are in units (cards, micro-nP, or unit-hours where divisible), or in
     gangs for ``GANGS``. ``rate`` is what a card of each model does towards the amount (for ``GANGS``:
     0 or 1), 0 where that is not known; ``part`` is the number of its cards that make a gang, else 1.
-    ``alone`` is 1 where all cards must come from one offer: a gang that may be filled in part.
+    ``alone`` is 1 where all cards must come from one offer: a gang that may be filled in part;
+    ``interruptible`` where divisible work may pause.
     """
 
     first: Ints
@@ -65,6 +66,7 @@ class Demand(NamedTuple):
     rate: Ints
     part: Ints
     alone: Ints
+    interruptible: Ints
 
 
 class Cells(NamedTuple):
@@ -117,7 +119,8 @@ def demand(facts: Facts, wanted: list[list[Want]], profiles: Ints) -> Demand:
     gangs = np.array([max(each.gangs, 1) for each in alternatives], dtype=np.int64)
     duration = np.array([each.duration for each in alternatives], dtype=np.int64)
     amount = np.array([want.amount for want in flat], dtype=np.int64)
-    least = np.array([want.least for want in flat], dtype=np.int64)
+    least = np.array([want.least_whole for want in flat], dtype=np.int64)
+    least_gangs = np.array([want.least_gangs for want in flat], dtype=np.int64)
     rate = facts.rate_table(flat)
     in_gangs, hours = kind == GANGS, np.where(kind == DIVISIBLE, duration, 1)
     part = -(-(-(-amount // gangs))[:, None] // np.maximum(rate, 1))
@@ -127,7 +130,7 @@ def demand(facts: Facts, wanted: list[list[Want]], profiles: Ints) -> Demand:
         kind=kind,
         worth=np.array([_worth(want) for want in flat], dtype=np.int64),
         amount=np.where(in_gangs, gangs, amount * hours),
-        least=np.where(in_gangs, -(-least * gangs // np.maximum(amount, 1)), least * hours),
+        least=np.where(in_gangs, least_gangs, least),
         earliest=np.array([each.earliest for each in alternatives], dtype=np.int64),
         duration=duration,
         deadline=np.array([each.deadline for each in alternatives], dtype=np.int64),
@@ -135,6 +138,7 @@ def demand(facts: Facts, wanted: list[list[Want]], profiles: Ints) -> Demand:
         rate=np.where(in_gangs[:, None], np.minimum(rate, 1), rate),
         part=np.where(in_gangs[:, None], part, 1),
         alone=np.array([each.gangs == 1 for each in alternatives], dtype=np.int64) * ~in_gangs,
+        interruptible=np.array([each.interruptible for each in alternatives], dtype=np.int64),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which offers an alternative may use, and how many each constraint removes.
+"""Which offers serve wants of one kind, and how many each standing constraint removes.
 
 Constraints are asked in the order of ``Constraint``; each is charged with the offers that it
 removes from those that survived the ones before it. All of it looks at the market as it is before
@@ -7,16 +7,15 @@ the run, so it depends on nothing but the snapshot. A fact that is unknown satis
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marketplace.engine import windows
 from marketplace.engine.facts import Facts, Ints, Mask
-from marketplace.engine.result import Constraint, Funnel
+from marketplace.engine.result import Constraint
 from marketplace.engine.snapshot import Alternative, LatencyLimit, Unit
 from marketplace.engine.want import Want
 
@@ -63,63 +62,36 @@ STANDING: tuple[Standing, ...] = (
 )
 
 
-def _window(facts: Facts, want: Want) -> Mask:
-    """Which offers are there long enough between earliest start and deadline, and may be had so shortly."""
-    alternative = want.alternative
-    start = np.maximum(facts.first, alternative.earliest)
-    end = np.minimum(facts.end, alternative.deadline)
-    if alternative.divisible:
-        return np.asarray(end - start >= facts.minimum)
-    return np.asarray((end - start >= alternative.duration) & (facts.minimum <= alternative.duration))
-
-
-@dataclass(frozen=True, slots=True)
-class Eligible:
-    """Rows of ``Facts`` that an alternative may use.
-
-    ``fitting`` pass every constraint but the limit; ``rows`` are within the limit at their ask too.
-    """
-
-    funnel: Funnel
-    fitting: Ints
-    rows: Ints
-
-
 class Eligibility:
     """Asks every constraint once per value and every profile once, and remembers the answers.
 
-    A profile is all that the standing constraints and the minimum durations of offers depend on.
+    A profile is all that the standing constraints and the minimum durations of offers depend on. Answers
+    are bits, one an offer.
     """
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._answers: dict[tuple[Constraint, Value], Mask] = {}
+        self._answers: dict[tuple[Constraint, Value], Bytes] = {}
+        self._long_enough: dict[int, Bytes] = {}
+        self._everybody: Bytes = np.packbits(np.ones(len(facts), dtype=np.bool_))
         self._numbers: dict[tuple[Value, ...], int] = {}
+        self._keys: list[tuple[Value, ...]] = []
         self._removed: list[tuple[int, Removed]] = []
         self._longest = int(facts.minimum.max(initial=1))
         self._bits: list[Bytes] = []
 
-    def of(self, want: Want) -> Eligible:
-        """The offers that ``want`` may use in the market as it is before the run."""
-        number = self.profile(want)
-        rows = self.rows(number)
-        timely = rows[_window(self.facts, want)[rows]]
-        fitting, affordable = self._fitting(want, timely)
-        standing, removed = self._removed[number]
-        counts = (
-            *removed,
-            (Constraint.WINDOW, standing - timely.size),
-            (Constraint.CAPACITY, timely.size - fitting.size),
-            (Constraint.LIMIT, fitting.size - affordable.size),
-        )
-        kept = tuple((constraint, count) for constraint, count in counts if count)
-        funnel = Funnel(want.alternative.position, len(self.facts), kept)
-        return Eligible(funnel, fitting, affordable)
+    def of(self, want: Want) -> Ints:
+        """The offers that serve a want: standing constraints and minimum duration."""
+        return self.rows(self.profile(want))
 
     def rows(self, profile: int) -> Ints:
         """The offers that serve wants of a profile: standing constraints and minimum duration."""
         passed = np.unpackbits(self._bits[profile], count=len(self.facts))
         return np.flatnonzero(passed).astype(np.int64)
+
+    def removed(self, profile: int) -> tuple[int, Removed]:
+        """How many offers meet all standing constraints, and how many each of them removes."""
+        return self._removed[profile]
 
     def profile(self, want: Want) -> int:
         """The number of the want's profile, counted as they are asked for."""
@@ -137,50 +109,45 @@ class Eligibility:
         width = -(-len(self.facts) // 8)
         return np.array(self._bits, dtype=np.uint8).reshape(len(self._bits), width)
 
+    def failing_only(self, profile: int, constraint: Constraint) -> Bytes:
+        """One bit an offer: who would serve wants of the profile but for this one thing."""
+        left = self._everybody
+        for standing, value in self._asked(profile):
+            answer = self._answer(standing, value)
+            left = left & (~answer if standing.constraint is constraint else answer)
+        return left & self._lasting(profile)
+
+    def asks(self, profile: int) -> Iterator[Constraint]:
+        """The standing constraints that wants of the profile have."""
+        return (standing.constraint for standing, _ in self._asked(profile))
+
+    def _asked(self, profile: int) -> Iterator[tuple[Standing, Value]]:
+        values = zip(STANDING, self._keys[profile], strict=False)
+        return ((standing, value) for standing, value in values if value is not None)
+
     def _ask(self, key: tuple[Value, ...]) -> None:
-        left = np.ones(len(self.facts), dtype=np.bool_)
-        before, removed = left.size, []
-        *asked, shortest = key
-        for standing, value in zip(STANDING, asked, strict=True):
-            if value is None:
-                continue
+        self._keys.append(key)
+        profile, left = len(self._bits), self._everybody
+        before, removed = len(self.facts), []
+        for standing, value in self._asked(profile):
             left = left & self._answer(standing, value)
-            after = int(np.count_nonzero(left))
+            after = int(np.bitwise_count(left).sum())
             removed.append((standing.constraint, before - after))
             before = after
-        if shortest is not None:
-            left = left & (self.facts.minimum <= shortest)
-        self._bits.append(np.packbits(left))
+        self._bits.append(left & self._lasting(profile))
         self._removed.append((before, tuple(removed)))
 
-    def _answer(self, standing: Standing, value: Value) -> Mask:
+    def _lasting(self, profile: int) -> Bytes:
+        """The offers that are sold for runs as short as those of the profile."""
+        shortest = self._keys[profile][-1]
+        if shortest is None:
+            return self._everybody
+        if shortest not in self._long_enough:
+            self._long_enough[shortest] = np.packbits(self.facts.minimum <= shortest)
+        return self._long_enough[shortest]
+
+    def _answer(self, standing: Standing, value: Value) -> Bytes:
         known = (standing.constraint, value)
         if known not in self._answers:
-            self._answers[known] = standing.test(self.facts, value)
+            self._answers[known] = np.packbits(standing.test(self.facts, value))
         return self._answers[known]
-
-    def _fitting(self, want: Want, rows: Ints) -> tuple[Ints, Ints]:
-        """Rows with enough cards in some run, and of those the ones within the limit."""
-        alternative = want.alternative
-        if not rows.size:
-            return rows, rows
-        span = slice(alternative.earliest, alternative.deadline)
-        cards = windows.needs(self.facts, want, rows, want.smallest_use)
-        free = self.facts.free[rows, span] >= cards[:, None]
-        if alternative.divisible:
-            lasting = rows[windows.longest(free) >= self.facts.minimum[rows]]
-            return lasting, lasting
-        enough = windows.unbroken(free, alternative.duration)
-        cost = windows.totals(self.facts.asks[rows, span], alternative.duration)
-        within = cost <= windows.generous_budgets(self.facts, want, rows)[:, None]
-        return rows[enough.any(axis=1)], rows[(enough & within).any(axis=1)]
-
-
-def failures(facts: Facts, want: Want) -> dict[Constraint, Mask]:
-    """For every constraint asked for, standing ones and the window, which offers fail it."""
-    failed = {
-        standing.constraint: ~standing.test(facts, value)
-        for standing in STANDING
-        if (value := standing.asked(want.alternative)) is not None
-    }
-    return {**failed, Constraint.WINDOW: ~_window(facts, want)}

@@ -1,192 +1,216 @@
-"""Why each request got what it got, and what would have matched it.
+"""Why each request got what it got, what would have matched it, and what would have sold more of an offer.
 
-Remedies are looked for in the book as the run leaves it: a remedy is named only after a placement
-was found that the remaining cards allow, at the prices that would then hold, within everybody's
-limits. First the smallest rise of the limit; where no limit helps, the change of one other
-constraint that is easiest to give up.
+All of it is found by sweeps over every request and offer at once (``funnels``, ``losses``, ``promising``,
+``lower_asks``); what is told as a figure is exact, and what is told as a remedy was tried (``trial``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
-from marketplace.engine import windows
+from marketplace.engine.asked import Kinds, asked, kinds
 from marketplace.engine.book import Book, Fill
-from marketplace.engine.eligibility import Eligibility, Eligible
-from marketplace.engine.facts import FAR, Ints
-from marketplace.engine.relaxation import Value, change, proposals
-from marketplace.engine.result import Constraint, Explanation, Funnel, Outcome, Remedy
-from marketplace.engine.search import find
-from marketplace.engine.snapshot import MICRO
-from marketplace.engine.validation import MAX_MONEY, MAX_PICO
+from marketplace.engine.columns import Bytes
+from marketplace.engine.eligibility import Eligibility
+from marketplace.engine.facts import Ints
+from marketplace.engine.funnels import DEAR, LATE, SHORT, Funnelled, Held, funnelled
+from marketplace.engine.groups import Groups
+from marketplace.engine.losses import losses
+from marketplace.engine.lower_asks import lower_asks
+from marketplace.engine.promising import Goods, Shop
+from marketplace.engine.remedies import Refused, Remedies
+from marketplace.engine.result import Constraint, Explanation, Funnel, OfferOutcome, Outcome
+from marketplace.engine.shelf import left_shelf, whole_shelf
+from marketplace.engine.snapshot import MICRO, Snapshot
+from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
 
-Case = tuple[Want, Eligible]
 ORDER = {constraint: index for index, constraint in enumerate(Constraint)}
 
 
-class Explainer:
-    """Explains requests against the book as the run leaves it; changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """Wants with their profiles."""
 
-    def __init__(self, book: Book, eligibility: Eligibility) -> None:
-        self._book = book
-        self._eligibility = eligibility
+    wants: Sequence[Want]
+    profiles: Sequence[int]
 
-    def __call__(
-        self, wanted: list[Want], eligible: list[Eligible], fill: Fill | None, prices: Ints
-    ) -> Explanation:
-        """``prices`` are the clearing prices by (product, slot)."""
-        cases = list(zip(wanted, eligible, strict=True))
-        remedy = None if fill else self._remedy(cases)
-        price, foregone = (None, 0) if fill else self._lost_against(cases, prices)
+
+@dataclass(frozen=True)
+class Cleared:
+    """A run as it is over: the book as it left it, who got what, and the prices by (product, slot)."""
+
+    snapshot: Snapshot
+    book: Book
+    eligibility: Eligibility
+    wanted: Mapping[int, Sequence[Want]]
+    fills: Mapping[int, Fill]
+    prices: Ints
+
+    @property
+    def requests(self) -> Iterator[Sequence[Want]]:
+        """The wants of each request, in the order of the snapshot."""
+        return (self.wanted[request.id] for request in self.snapshot.requests)
+
+    @cached_property
+    def asked(self) -> Wants:
+        """All wants, one after the other."""
+        wants = [want for own in self.requests for want in own]
+        return Wants(wants, [self.eligibility.profile(want) for want in wants])
+
+    @cached_property
+    def refused(self) -> Wants:
+        """The wants of requests that got nothing."""
+        both = zip(self.asked.wants, self.asked.profiles, strict=True)
+        left = [(want, profile) for want, profile in both if want.request not in self.fills]
+        return Wants([want for want, _ in left], [profile for _, profile in left])
+
+    @cached_property
+    def bits(self) -> Bytes:
+        """By profile of the wants, one bit an offer: whether it serves them."""
+        profiles = self.asked.profiles
+        return self.eligibility.bits()[: max(profiles, default=-1) + 1]
+
+    @cached_property
+    def groups(self) -> Groups:
+        """What is left of every choice and cap."""
+        groups = Groups(self.snapshot, self.book.facts)
+        for fill in self.fills.values():
+            groups.accept(fill)
+        return groups
+
+    @cached_property
+    def harmless(self) -> Book:
+        """The book without the cards that nobody can have any more, because their asks would hurt others."""
+        return self.book.harmless()
+
+    @cached_property
+    def kinds(self) -> Kinds:
+        return kinds(self.book.facts)
+
+    def shop(self, book: Book) -> Shop:
+        """What a book has left of every offer, at what it would cost now."""
+        facts = book.facts
+        shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
+        return Shop(Goods(shelf, self.kinds, facts.minimum, facts.rate_table(self.refused.wants)))
+
+
+def explanations(cleared: Cleared) -> tuple[Explanation, ...]:
+    """One a request, in the order of the snapshot."""
+    swept = _swept(cleared)
+    figures = zip(cleared.asked.wants, cleared.asked.profiles, swept.counts.tolist(), strict=True)
+    funnels = (_funnel(cleared.eligibility, *each) for each in figures)
+    refusals = _Refusals(cleared, swept.fitting)
+    found = []
+    for own in cleared.requests:
+        told = tuple(islice(funnels, len(own)))
+        fill = cleared.fills.get(own[0].request)
+        found.append(_accepted(fill, told) if fill else refusals.explanation(own, told))
+    return tuple(found)
+
+
+def offer_outcomes(cleared: Cleared) -> tuple[OfferOutcome, ...]:
+    """One an offer, in the order of the snapshot."""
+    facts, book, refused = cleared.book.facts, cleared.book, cleared.refused
+    free, left = facts.free.sum(axis=1), book.free.sum(axis=1)
+    shop = cleared.shop(book)
+    asks = lower_asks(book, cleared.groups, shop, refused.wants, refused.profiles, cleared.bits)
+    rows = ((offer.id, facts.row_of[offer.id]) for offer in cleared.snapshot.offers)
+    return tuple(
+        OfferOutcome(offer, int(free[row]), int(free[row] - left[row]), asks.get(row)) for offer, row in rows
+    )
+
+
+def _swept(cleared: Cleared) -> Funnelled:
+    """The offers that window, capacity and limit remove from all wants, before the run."""
+    facts, wants = cleared.book.facts, cleared.asked.wants
+    refused = np.array([want.request not in cleared.fills for want in wants], dtype=np.bool_)
+    return funnelled(
+        asked(facts, wants, cleared.asked.profiles),
+        cleared.kinds,
+        whole_shelf(facts, facts.free, facts.asks),
+        facts.minimum,
+        cleared.bits,
+        Held.of([_rows_held(cleared.fills.get(want.request), want) for want in wants]),
+        refused,
+    )
+
+
+def _rows_held(fill: Fill | None, want: Want) -> list[int]:
+    """The offers that an alternative got."""
+    if fill is None or fill.want.alternative.position != want.alternative.position:
+        return []
+    return sorted({take.row for take in fill.takes})
+
+
+def _funnel(eligibility: Eligibility, want: Want, profile: int, counts: Sequence[int]) -> Funnel:
+    standing, removed = eligibility.removed(profile)
+    late = standing - sum(counts) + counts[LATE]
+    found = (
+        *removed,
+        (Constraint.WINDOW, late),
+        (Constraint.CAPACITY, counts[SHORT]),
+        (Constraint.LIMIT, counts[DEAR]),
+    )
+    kept = tuple((constraint, count) for constraint, count in found if count)
+    return Funnel(want.alternative.position, len(eligibility.facts), kept)
+
+
+def _accepted(fill: Fill, funnels: tuple[Funnel, ...]) -> Explanation:
+    outcome = Outcome.MATCHED if fill.filled == fill.want.whole else Outcome.PARTLY
+    return Explanation(fill.want.request, outcome, None, funnels, None, None, 0)
+
+
+class _Refusals:
+    """What refused requests lost against, and what would have matched them."""
+
+    def __init__(self, cleared: Cleared, fitting: Bytes) -> None:
+        facts, book, eligibility = cleared.book.facts, cleared.harmless, cleared.eligibility
+        wants, profiles = cleared.refused.wants, cleared.refused.profiles
+        columns = asked(facts, wants, profiles)
+        lost = losses(facts, wants, columns, cleared.kinds, fitting, cleared.prices)
+        self._losses = {
+            (want.request, want.alternative.position): loss
+            for want, loss in zip(wants, lost, strict=True)
+            if loss is not None
+        }
+        trial = Trial(book, cleared.groups)
+        refused = Refused(wants, profiles, cleared.bits, fitting)
+        self._remedies = Remedies(trial, cleared.shop(book), eligibility, refused)
+
+    def explanation(self, wants: Sequence[Want], funnels: tuple[Funnel, ...]) -> Explanation:
+        request = wants[0].request
+        known = (self._losses.get((request, want.alternative.position)) for want in wants)
+        lost = [loss for loss in known if loss is not None]
         return Explanation(
-            request=wanted[0].request,
-            outcome=_outcome(fill),
-            binding=None if fill else self._binding(cases, remedy),
-            funnels=tuple(_funnel(able, fill) for able in eligible),
-            remedy=remedy,
-            price=price,
-            foregone=foregone,
+            request=request,
+            outcome=Outcome.UNMATCHED,
+            binding=self._binding(request, funnels),
+            funnels=funnels,
+            remedy=self._remedies.found.get(request),
+            price=min((loss.price for loss in lost), default=None),
+            foregone=max((loss.gain // MICRO for loss in lost), default=0),
         )
 
-    def _lost_against(self, cases: list[Case], prices: Ints) -> tuple[int | None, int]:
-        """What a unit-hour would have cost at clearing prices, and what was foregone at them."""
-        told = [self._at_prices(*case, prices) for case in cases if case[1].fitting.size]
-        if not told:
-            return None, 0
-        return min(price for price, _ in told), max(0, *(gain // MICRO for _, gain in told))
-
-    def _at_prices(self, want: Want, able: Eligible, prices: Ints) -> tuple[int, int]:
-        """The lowest price of a unit-hour at one offer, and the gain (pico) of having everything there."""
-        alternative, facts, rows = want.alternative, self._book.facts, able.fitting
-        hours = 1 if alternative.divisible else alternative.duration
-        span = slice(alternative.earliest, alternative.deadline)
-        hourly = np.maximum(facts.asks[rows, span], prices[facts.product[rows], span])
-        free = facts.free[rows, span]
-
-        def cheapest(amount: int) -> list[tuple[int, int]]:
-            """Cost in pico and units of the cards for ``amount``, wherever they fit."""
-            cards = windows.needs(facts, want, rows, amount)
-            enough = windows.unbroken(free >= cards[:, None], hours)
-            costs = np.where(enough, windows.totals(hourly, hours), FAR).min(axis=1)
-            figures = zip(costs, cards, facts.base[rows], facts.yields(want)[rows], strict=True)
-            return [
-                (int(cost) * int(number) * int(base), min(int(number) * int(rate), want.whole))
-                for cost, number, base, rate in figures
-                if cost != FAR
-            ]
-
-        price = min(
-            -(-paid * want.scale // (units * hours * want.base))
-            for paid, units in cheapest(want.smallest_use)
-        )
-        if alternative.divisible or alternative.gangs > 1:
-            return price, 0
-        gains = (want.worth(want.amount) - paid for paid, _ in cheapest(want.amount))
-        return price, max(gains, default=0)
-
-    def _binding(self, cases: list[Case], remedy: Remedy | None) -> Constraint:
-        """The constraint that the remedy changes, or else the last one that was left to fail."""
+    def _binding(self, request: int, funnels: tuple[Funnel, ...]) -> Constraint:
+        """The constraint that the remedy changes, or else what held the request back, or else the last one
+        that was left to fail."""
+        remedy = self._remedies.found.get(request)
         if remedy is not None:
             return remedy.constraint
-        return max((_last_failed(able) for _, able in cases), key=ORDER.__getitem__)
-
-    def _remedy(self, cases: list[Case]) -> Remedy | None:
-        return self._cheapest_rise(cases) or next(self._changes(cases), None)
-
-    def _cheapest_rise(self, cases: list[Case]) -> Remedy | None:
-        """The rise of a limit that adds least to what the whole request may cost."""
-        rises = []
-        for want, able in cases:
-            limit = self._sufficient_limit(want, able)
-            if limit is not None:
-                added = want.with_limit(limit).worth(want.amount) - want.worth(want.amount)
-                rises.append((added, want.alternative.position, limit))
-        if not rises:
-            return None
-        _, position, limit = min(rises)
-        return Remedy(position, Constraint.LIMIT, limit)
-
-    def _sufficient_limit(self, want: Want, able: Eligible) -> int | None:
-        """The limit at which the cheapest fill of ``least`` is within it, found to work."""
-        highest = min(MAX_MONEY, MAX_PICO // want.base)
-        fill = find(self._book, want.with_amount(want.least).with_limit(highest), able.fitting)
-        if fill is None:
-            return None
-        for limit in self._limits_for(want, fill):
-            if want.alternative.limit < limit <= highest and self._works(want, Constraint.LIMIT, limit):
-                return limit
-        return None
-
-    def _limits_for(self, want: Want, fill: Fill) -> Iterator[int]:
-        """The limit that the whole fill needs, then the one that its dearest part needs alone."""
-        quote = self._book.quote(want, fill.first_slot, fill.takes)
-        overall = want.limit_for(quote.paid, quote.filled)
-        yield overall
-        parts = (self._book.quote(want, fill.first_slot, [take]) for take in fill.takes)
-        yield max(overall, *(want.limit_for(part.paid, part.filled) for part in parts), 0)
-
-    def _changes(self, cases: list[Case]) -> Iterator[Remedy]:
-        """Changes of one constraint other than the limit that work, the easiest first."""
-        for want, _ in cases:
-            for constraint, value in self._candidates(want):
-                if self._works(want, constraint, value):
-                    yield Remedy(want.alternative.position, constraint, value)
-
-    def _candidates(self, want: Want) -> Iterator[tuple[Constraint, Value]]:
-        any_part = replace(want, least=1)
-        smaller = find(self._book, any_part, self._eligibility.of(any_part).rows)
-        if smaller is not None:
-            yield Constraint.CAPACITY, smaller.filled
-        deadline = self._earliest_deadline(want)
-        if deadline is not None:
-            yield Constraint.WINDOW, deadline
-        yield from proposals(self._book.facts, want)
-
-    def _earliest_deadline(self, want: Want) -> int | None:
-        """The earliest later deadline that works, by bisection: a longer window only adds runs."""
-        low, high = want.alternative.deadline, self._book.facts.slots
-        if low >= high or not self._works(want, Constraint.WINDOW, high):
-            return None
-        while high - low > 1:
-            middle = (low + high) // 2
-            if self._works(want, Constraint.WINDOW, middle):
-                high = middle
-            else:
-                low = middle
-        return high
-
-    def _works(self, want: Want, constraint: Constraint, value: Value) -> bool:
-        changed = replace(want, alternative=change(want.alternative, constraint, value))
-        if constraint is Constraint.CAPACITY:
-            changed = changed.with_amount(changed.amount)
-        return find(self._book, changed, self._eligibility.of(changed).rows) is not None
+        if request in self._remedies.held_back:
+            return self._remedies.held_back[request]
+        return max(map(_last_failed, funnels), key=ORDER.__getitem__)
 
 
-def _funnel(able: Eligible, fill: Fill | None) -> Funnel:
-    """The funnel of an alternative. What it got is not told as removed: as a part of a mix an offer may
-    be dearer than the limit, where the mean of the mix is not."""
-    funnel = able.funnel
-    if fill is None or fill.want.alternative.position != funnel.alternative:
-        return funnel
-    dear = len({row for row, _ in fill.takes} - set(able.rows.tolist()))
-    counts = (
-        (constraint, count - dear * (constraint is Constraint.LIMIT)) for constraint, count in funnel.removed
-    )
-    return replace(funnel, removed=tuple((constraint, count) for constraint, count in counts if count))
-
-
-def _outcome(fill: Fill | None) -> Outcome:
-    if fill is None:
-        return Outcome.UNMATCHED
-    return Outcome.MATCHED if fill.filled == fill.want.whole else Outcome.PARTLY
-
-
-def _last_failed(able: Eligible) -> Constraint:
+def _last_failed(funnel: Funnel) -> Constraint:
     """The constraint that removed the last offer; ``CAPACITY`` if others got the cards first."""
-    if able.rows.size or not able.funnel.removed:
+    left = funnel.offers - sum(count for _, count in funnel.removed)
+    if left or not funnel.removed:
         return Constraint.CAPACITY
-    return able.funnel.removed[-1][0]
+    return funnel.removed[-1][0]

@@ -3,51 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marketplace.engine.facts import FAR, Ints, Mask
 
+if TYPE_CHECKING:
+    from marketplace.engine.book import Fill
+
 
 class Account:
-    """One accepted buyer: ``slack`` is what its limit leaves beyond what it pays, in pico.
+    """Who pays for what is accepted: a buyer, or a budget over several requests. In pico.
 
-    A buyer in a single product is tracked by its headroom there; ``slack`` is kept up to date only
-    for a buyer in several, whose rises add up.
+    ``limit`` is what it may pay at most for all of its ``fills``, ``slack`` what is left of that at present
+    prices. The slack of an account with one holding is kept as that holding's headroom, and not here.
     """
 
-    def __init__(self, request: int, slack: int) -> None:
-        self.request = request
-        self.slack = slack
-        self._holdings: list[tuple[Holders, int, int]] = []
-
-    def add(self, holders: Holders, first_slot: int, duration: int, weight: int) -> None:
-        """Hold a product; ``weight`` is cards times ``base_micro``: pico per micro-unit of rise."""
-        index = holders.append(self, first_slot, duration, weight, self.slack // weight)
-        self._holdings.append((holders, index, weight))
-        if len(self._holdings) > 1:
-            for each, position, _ in self._holdings:
-                each.share(position)
-
-    def spend(self, pico: int) -> None:
-        """Charge a rise to a buyer in several products and lower its headroom in all of them."""
-        self.slack -= pico
-        for holders, index, weight in self._holdings:
-            holders.set_headroom(index, self.slack // weight)
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.slack = limit
+        self.fills: list[Fill] = []
 
 
 class Holders:
-    """The buyers of one product as columns that grow.
+    """Holdings of one product as columns that grow.
 
-    A buyer holds each product over one run, from ``first`` to before ``end``. Headroom is in
-    micro-units of the product's currency for one card over the whole run.
+    A holding is a run of cards, from ``first`` to before ``end``, that an account pays for. Headroom is by
+    how much one of its cards may become dearer over the whole run, in micro-units of the product's currency.
+    Where an account has several holdings only their sum counts, and there is no headroom.
     """
 
     def __init__(self) -> None:
         self._accounts: list[Account] = []
         self._weights: list[int] = []
-        self._joint: dict[int, None] = {}
-        self._columns: Ints = np.zeros((3, 16), dtype=np.int64)
+        self._columns: Ints = np.zeros((4, 16), dtype=np.int64)
 
     @property
     def _first(self) -> Ints:
@@ -61,47 +51,57 @@ class Holders:
     def _headroom(self) -> Ints:
         return self._columns[2, : len(self._accounts)]
 
-    def append(self, account: Account, first: int, duration: int, weight: int, headroom: int) -> int:
+    @property
+    def _joint(self) -> Ints:
+        return self._columns[3, : len(self._accounts)]
+
+    def append(self, account: Account, first: int, end: int, weight: int, *, joint: bool) -> None:
+        """Hold a run; ``weight`` is cards times ``base_micro``: pico per micro-unit of rise.
+
+        ``joint`` says that the account has, or may come to have, other holdings.
+        """
         index = len(self._accounts)
         if index == self._columns.shape[1]:
             self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)], axis=1)
-        self._columns[:, index] = first, first + duration, min(headroom, FAR)
+        headroom = FAR if joint else min(account.slack // weight, FAR)
+        self._columns[:, index] = first, end, headroom, int(joint)
         self._accounts.append(account)
         self._weights.append(weight)
-        return index
 
-    def share(self, index: int) -> None:
-        """Mark a holding as one of several of its buyer."""
-        self._joint[index] = None
-
-    def set_headroom(self, index: int, headroom: int) -> None:
-        self._columns[2, index] = min(headroom, FAR)
-
-    def borne(self, rise: Ints, first_slot: int) -> Ints:
-        """What ``rise``, which starts at ``first_slot``, costs one card of each holder."""
+    def borne(self, rise: Ints) -> Ints:
+        """What ``rise``, by slot of the horizon, costs one card of each holding."""
         running = np.concatenate([[0], np.cumsum(rise)])
-        begin = np.clip(self._first - first_slot, 0, rise.size)
-        finish = np.clip(self._end - first_slot, 0, rise.size)
-        borne: Ints = running[finish] - running[begin]
+        borne: Ints = running[self._end] - running[self._first]
         return borne
 
     def exceeded(self, borne: Ints) -> bool:
         return bool((borne > self._headroom).any())
 
     def joint(self, borne: Ints) -> Iterator[tuple[Account, int]]:
-        """The buyers in several products that bear anything, with what they bear in pico."""
-        for index in self._joint:
-            if borne[index]:
-                yield self._accounts[index], int(borne[index]) * self._weights[index]
+        """What accounts with several holdings bear in each of them, in pico."""
+        for index in np.flatnonzero(borne * self._joint).tolist():
+            yield self._accounts[index], int(borne[index]) * self._weights[index]
 
-    def charge(self, rise: Ints, first_slot: int) -> None:
-        borne = self.borne(rise, first_slot)
-        self._headroom[:] -= borne
-        for account, pico in self.joint(borne):
-            account.spend(pico)
+    def charge(self, borne: Ints) -> None:
+        """Lower the headroom of those that have one."""
+        self._headroom[:] -= borne * (1 - self._joint)
+
+    def least_headroom(self, slots: int) -> Ints:
+        """By slot of the horizon, by how much the holding that bears least there lets the price rise."""
+        least = np.full(slots, FAR)
+        columns = zip(*self._columns[:, : len(self._accounts)].tolist(), strict=True)
+        for (first, end, headroom, joint), account, weight in zip(
+            columns, self._accounts, self._weights, strict=True
+        ):
+            bears = min(account.slack // weight, FAR) if joint else headroom
+            np.minimum(least[first:end], bears, out=least[first:end])
+        return least
 
     def bearable_starts(self, rise: Ints, first_slot: int, duration: int) -> Mask:
-        """From which starts the part of ``rise`` inside a run of ``duration`` exceeds no headroom."""
+        """From which starts the part of ``rise`` inside a run of ``duration`` exceeds no headroom.
+
+        ``rise`` starts at ``first_slot``.
+        """
         running = np.concatenate([[0], np.cumsum(rise)])
         starts = np.arange(rise.size - duration + 1)
         begin = np.clip(self._first[:, None] - first_slot, starts, starts + duration)

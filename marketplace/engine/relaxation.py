@@ -1,26 +1,21 @@
-"""Changing one constraint of an alternative, and which changes are worth trying.
+"""Changing one constraint of an alternative, and how far it would have to change for an offer.
 
 A change is a constraint and the value it is set to, as in ``Remedy``.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from marketplace.engine.eligibility import failures
-from marketplace.engine.facts import FAR, UNKNOWN, Facts, Ints, Mask
+from marketplace.engine.facts import FAR, UNKNOWN, Facts, Ints
 from marketplace.engine.result import Constraint
 from marketplace.engine.snapshot import Alternative, LatencyLimit, Precision
-from marketplace.engine.want import Want
 
 Value = int | str | None
-TRIES = 4
-"""How many values of one constraint are worth trying, the strictest first."""
 
 NUMBERS = {
     Constraint.LIMIT: "limit",
@@ -64,70 +59,57 @@ def _latency(alternative: Alternative, value: Value) -> LatencyLimit | None:
     return replace(alternative.latency, microseconds=value)
 
 
-def proposals(facts: Facts, want: Want) -> Iterator[tuple[Constraint, Value]]:
-    """Changes of one standing constraint that would admit an offer that fails nothing else.
+@dataclass(frozen=True, slots=True)
+class Relaxable:
+    """A standing constraint that a buyer may relax so that it lets in an offer that fails nothing else.
 
-    The constraints that are easiest to give up come first, and for each the strictest value.
+    ``distance`` is by row of ``Facts`` how far the constraint must give way, the least first; names are all
+    equally far. ``value`` is the one to which it must change for a row. ``LATENCY`` is for one place.
     """
-    failed = failures(facts, want)
-    count = np.sum(list(failed.values()), axis=0)
-    for constraint in reversed(Constraint):
-        if constraint in VALUES and constraint in failed:
-            alone: Mask = failed[constraint] & (count == 1)
-            if alone.any():
-                values = VALUES[constraint](facts, want, np.flatnonzero(alone).astype(np.int64))
-                yield from ((constraint, value) for value in list(values)[:TRIES])
+
+    distance: Callable[[Facts, str], Ints]
+    value: Callable[[Facts, str, int], Value]
 
 
-Values = Callable[[Facts, Want, Ints], Iterable[Value]]
+def _at_least(column: str) -> Relaxable:
+    def distance(facts: Facts, _: str) -> Ints:
+        return -np.asarray(getattr(facts, column), dtype=np.int64)
+
+    def value(facts: Facts, _: str, row: int) -> Value:
+        return _known(int(getattr(facts, column)[row]))
+
+    return Relaxable(distance, value)
 
 
-def _downwards(column: str) -> Values:
-    def values(facts: Facts, _: Want, rows: Ints) -> Iterable[Value]:
-        return _spread(sorted(set(getattr(facts, column)[rows].tolist()), reverse=True))
-
-    return values
+def _named(column: str) -> Relaxable:
+    return Relaxable(_nowhere, lambda facts, _, row: str(getattr(facts, column)[row]))
 
 
-def _carbon(facts: Facts, _: Want, rows: Ints) -> Iterable[Value]:
-    return _spread(sorted(set(facts.carbon[rows].tolist())))
+def _nowhere(facts: Facts, _: str) -> Ints:
+    return np.zeros(len(facts), dtype=np.int64)
 
 
-def _latencies(facts: Facts, want: Want, rows: Ints) -> Iterable[Value]:
-    limit = want.alternative.latency
-    return [] if limit is None else _spread(sorted(set(facts.latency(limit.place)[rows].tolist())))
+def _precision(facts: Facts, _: str, row: int) -> Value:
+    return min((each.value for each in facts.models[row].precisions), default=None)
 
 
-def _spread(values: list[int]) -> Iterable[Value]:
-    """The first few values and the last one; ``None`` for a fact that nobody has stated."""
-    known = [value for value in values if value not in (UNKNOWN, FAR)]
-    chosen: list[Value] = [*known[: TRIES - 2], *known[TRIES - 2 :][-1:]]
-    return [*chosen, None] if len(known) < len(values) else chosen
+def _known(fact: int) -> int | None:
+    return None if fact in (UNKNOWN, FAR) else fact
 
 
-def _commonest(column: str) -> Values:
-    def values(facts: Facts, _: Want, rows: Ints) -> Iterable[Value]:
-        counts = Counter(getattr(facts, column)[rows].tolist())
-        return sorted(counts, key=lambda name: (-counts[name], name))
-
-    return values
-
-
-def _precisions(facts: Facts, _: Want, rows: Ints) -> Iterable[Value]:
-    counts = Counter(each.value for row in rows for each in facts.models[row].precisions)
-    return sorted(counts, key=lambda name: (-counts[name], name))
-
-
-VALUES: dict[Constraint, Values] = {
-    Constraint.MODEL: _commonest("model"),
-    Constraint.PRECISION: _precisions,
-    Constraint.MEMORY: _downwards("memory"),
-    Constraint.STACK: _commonest("stack"),
-    Constraint.JURISDICTION: _commonest("jurisdiction"),
-    Constraint.LATENCY: _latencies,
-    Constraint.BANDWIDTH: _downwards("bandwidth"),
-    Constraint.RENEWABLE_SHARE: _downwards("renewable_share"),
-    Constraint.CARBON: _carbon,
-    Constraint.VERIFICATION: _downwards("verification"),
-    Constraint.NOTICE: _downwards("notice"),
+RELAXABLE: dict[Constraint, Relaxable] = {
+    Constraint.NOTICE: _at_least("notice"),
+    Constraint.VERIFICATION: _at_least("verification"),
+    Constraint.CARBON: Relaxable(lambda f, _: f.carbon, lambda f, _, row: _known(int(f.carbon[row]))),
+    Constraint.RENEWABLE_SHARE: _at_least("renewable_share"),
+    Constraint.BANDWIDTH: _at_least("bandwidth"),
+    Constraint.LATENCY: Relaxable(
+        lambda f, place: f.latency(place), lambda f, place, row: _known(int(f.latency(place)[row]))
+    ),
+    Constraint.JURISDICTION: _named("jurisdiction"),
+    Constraint.STACK: _named("stack"),
+    Constraint.MEMORY: _at_least("memory"),
+    Constraint.PRECISION: Relaxable(_nowhere, _precision),
+    Constraint.MODEL: _named("model"),
 }
+"""The one that is easiest to give up first."""

@@ -80,8 +80,8 @@ class Remedy:
 
     For ``LIMIT`` the value is micro-units of the request's currency per unit-hour; for
     ``CAPACITY`` the largest amount that could be had; for ``WINDOW`` the earliest deadline that
-    would do. Other measured constraints name the strictest value that would do. ``MODEL``,
-    ``PRECISION``, ``STACK`` and ``JURISDICTION`` name the slug to accept as well (for
+    would do: of all that was tried. Other measured constraints name the strictest value that would
+    do. ``MODEL``, ``PRECISION``, ``STACK`` and ``JURISDICTION`` name the slug to accept as well (for
     ``PRECISION``, instead). ``None`` stands for a constraint to be dropped altogether.
     """
 
@@ -94,7 +94,8 @@ class Remedy:
 class Explanation:
     """Why a request got what it got. ``binding`` is the constraint that decided a no.
 
-    It is the one that the remedy changes, where there is a remedy.
+    It is the one that the remedy changes, where there is a remedy, or the group but for which the request
+    would fit as it is.
 
     ``price`` is what a refused request would have had to pay per unit-hour at the clearing prices
     (at the ask where nothing was sold), in micro-units of its currency rounded up, wherever that is
@@ -113,7 +114,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class LowerAsk:
-    """The highest flat ask, micro-units per card-hour, at which ``card_hours`` more would have sold."""
+    """The highest flat ask, micro-units per card-hour, that a refused request would have borne.
+
+    ``card_hours`` more would have sold at it.
+    """
 
     ask: int
     card_hours: int

@@ -8,13 +8,18 @@ from marketplace.engine.facts import Ints
 from marketplace.engine.want import Want
 
 
-def find(book: Book, want: Want, rows: Ints) -> Fill | None:
+def find(book: Book, want: Want, rows: Ints, tries: int = split.TRIES) -> Fill | None:
     """The fullest, then cheapest fill from ``rows`` that the buyer and all others can bear.
 
-    Several gangs and divisible work are only placed by ``hunt``. ``rows`` pass the standing constraints
-    and the window; free cards, the limit and everybody else's limits are looked at here, as they are now.
+    Several gangs and divisible work are only placed by ``hunt``. ``rows`` pass the standing constraints;
+    the window, free cards, the limit and everybody else's limits are looked at here, as they are now.
+    ``tries`` first slots are tried for a mix.
     """
-    if not rows.size or want.alternative.gangs > 1 or want.alternative.divisible:
+    alternative = want.alternative
+    if not rows.size or alternative.gangs > 1 or alternative.divisible:
         return None
-    strategy = single.search if want.alternative.gang else split.search
-    return strategy(book, want, rows)
+    if alternative.deadline - alternative.earliest < alternative.duration:
+        return None
+    if alternative.gang:
+        return single.search(book, want, rows)
+    return split.search(book, want, rows, tries)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from marketplace.engine import hunt, merit, windows
+from marketplace.engine import drafting, hunt, merit
 from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.bounding import Bounded, bounded
 from marketplace.engine.facts import Facts, Ints
 from marketplace.engine.groups import Groups
+from marketplace.engine.leftovers import promising_rows
 from marketplace.engine.market import Market
-from marketplace.engine.placing import Guide, State
 from marketplace.engine.result import Bound, Placement, Shadow
 from marketplace.engine.search import find
 from marketplace.engine.shortlist import shortlists
-from marketplace.engine.snapshot import MICRO
+from marketplace.engine.snapshot import MICRO, Request
+from marketplace.engine.state import State
+from marketplace.engine.ties import ties
+from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
 
 MOST_CELLS = 256
@@ -46,8 +51,7 @@ def solve(market: Market) -> Solved:
     _let_earlier_ones_go_first(market, state)
     accepting = _Acceptance(market)
     accepting.take_over(state)
-    if len(market.snapshot.requests) <= ONE_BY_ONE:
-        accepting.serve_the_rest()
+    accepting.serve_the_rest()
     return Solved(
         placements=tuple(placements(market.facts, accepting.fills)),
         bound=_proof(market.facts, found),
@@ -61,20 +65,22 @@ def placements(facts: Facts, fills: dict[int, Fill]) -> list[Placement]:
         Placement(
             request=request,
             alternative=fill.want.alternative.position,
-            offer=facts.offers[row].id,
-            first_slot=fill.first_slot,
-            slots=fill.slots,
-            cards=cards,
+            offer=facts.offers[take.row].id,
+            first_slot=take.first_slot,
+            slots=take.slots,
+            cards=take.cards,
         )
         for request, fill in fills.items()
-        for row, cards in fill.takes
+        for take in fill.takes
     ]
     return sorted(found, key=lambda each: (each.request, each.offer, each.first_slot))
 
 
 def _search(market: Market, found: Bounded) -> State:
     effort = hunt.effort(len(market.snapshot.requests))
-    return hunt.hunt(_guide(market, found), found.gains, market.ranks, effort, int(market.seed[:15], 16))
+    tied = ties(market.snapshot, market.facts)
+    seed = int(market.seed[:15], 16)
+    return hunt.hunt(_guide(market, found), tied, found.gains, market.ranks, effort, seed)
 
 
 def _let_earlier_ones_go_first(market: Market, state: State) -> None:
@@ -86,7 +92,7 @@ def _let_earlier_ones_go_first(market: Market, state: State) -> None:
         better = np.array(sorted(alike, key=lambda index: (-state.gain[index], market.ranks[index])))
         places = np.where(state.want >= 0, state.want - first[:-1], -1)[better]
         state.want[order] = np.where(places >= 0, first[order] + places, -1)
-        for column in (state.start, state.slots, state.takes, state.gain, state.row, state.cards):
+        for column in (state.runs, state.takes, state.gain):
             column[order] = column[better]
 
 
@@ -102,18 +108,12 @@ def _alike(market: Market) -> list[list[int]]:
     return [alike for alike in found.values() if len(alike) > 1]
 
 
-def _guide(market: Market, found: Bounded) -> Guide:
+def _guide(market: Market, found: Bounded) -> drafting.Guide:
     supplied, demanded, cells = market.supplied, market.demanded, found.cells
     prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
-    return Guide(
-        supply=supplied,
-        demand=demanded,
-        bits=market.bits(),
-        cells=cells,
-        lists=shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS),
-        cost=windows.running(supplied.cost),
-        price=windows.running(_what_it_costs_others(supplied.cost, prices)),
-    )
+    lists = shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS)
+    what_it_costs_others = _what_it_costs_others(supplied.cost, prices)
+    return drafting.guide(supplied, demanded, market.bits(), cells, lists, what_it_costs_others)
 
 
 def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
@@ -143,7 +143,7 @@ class _Acceptance:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._book = Book(market.facts)
+        self._book = Book(market.snapshot, market.facts)
         self._groups = Groups(market.snapshot, market.facts)
         self.fills: dict[int, Fill] = {}
         self.given_up: set[int] = set()
@@ -153,36 +153,43 @@ class _Acceptance:
         placed = np.flatnonzero(state.want >= 0)
         for index in placed[np.lexsort((self._market.ranks[placed], -state.gain[placed]))]:
             want = self._want(int(state.want[index]))
-            if not self._accept(self._fill(state, int(index), want)):
+            takes = (Take(*take) for take in state.takes[index, : state.runs[index]].tolist())
+            if not self._accept(self._book.quote(want, takes)):
                 self.given_up.add(want.request)
 
     def serve_the_rest(self) -> None:
-        """Serve who has nothing yet from what is left, one by one, as exactly as can be."""
-        market = self._market
-        for request in merit.in_order(market):
-            if request.id in self.fills:
-                continue
-            fills = [
-                fill
-                for want in market.wanted[request.id]
-                if (fill := find(self._book, want, market.eligibility.of(want).rows)) is not None
-            ]
-            for fill in sorted(fills, key=_preference, reverse=True):
-                if self._accept(fill):
-                    break
+        """Serve who has nothing yet from what is left, as exactly as can be."""
+        if len(self._market.snapshot.requests) <= ONE_BY_ONE:
+            for request in self._waiting():
+                self._serve(
+                    find(self._book, want, self._market.eligibility.of(want))
+                    for want in self._market.wanted[request.id]
+                )
+        self._serve_promising()
+
+    def _serve_promising(self) -> None:
+        """Try the few offers that a sweep proposes for each request that has nothing."""
+        waiting = [want for request in self._waiting() for want in self._market.wanted[request.id]]
+        rows = promising_rows(self._market, self._book, waiting)
+        trial = Trial(self._book, self._groups)
+        by_request = groupby(sorted(rows), lambda number: waiting[number].request)
+        for _, numbers in by_request:
+            self._serve(trial.find(waiting[number], rows[number]) for number in numbers)
+
+    def _waiting(self) -> list[Request]:
+        return [each for each in merit.in_order(self._market) if each.id not in self.fills]
+
+    def _serve(self, fills: Iterable[Fill | None]) -> None:
+        """Accept the best of what was found for one request, or the next best."""
+        for fill in sorted((fill for fill in fills if fill is not None), key=_preference, reverse=True):
+            if self._accept(fill):
+                return
 
     def _want(self, number: int) -> Want:
         demanded = self._market.demanded
         request = int(demanded.request[number])
         own = self._market.wanted[self._market.snapshot.requests[request].id]
         return own[number - int(demanded.first[request])]
-
-    def _fill(self, state: State, index: int, want: Want) -> Fill:
-        count, slots = int(state.takes[index]), int(state.slots[index])
-        takes = list(zip(state.row[index, :count].tolist(), state.cards[index, :count].tolist(), strict=True))
-        if want.alternative.divisible:
-            takes, slots = _tightened(self._market.facts, want, takes[0], slots)
-        return self._book.quote(want, int(state.start[index]), takes, slots)
 
     def _accept(self, fill: Fill) -> bool:
         """Accept a fill if it is within its limit, worth more than it costs, and breaks nothing."""
@@ -196,20 +203,8 @@ class _Acceptance:
 
     def _gains(self, fill: Fill) -> bool:
         """Whether a fill is worth what is asked for it and its emissions count."""
-        pico, span = self._market.facts.pico, slice(fill.first_slot, fill.first_slot + fill.slots)
-        return fill.worth >= sum(int(pico[row, span].sum()) * cards for row, cards in fill.takes)
-
-
-def _tightened(facts: Facts, want: Want, take: Take, slots: int) -> tuple[list[Take], int]:
-    """The fewest cards and hours of one offer that still do divisible work."""
-    row, cards = take
-    rate, lot, shortest = int(facts.yields(want)[row]), int(facts.lot[row]), int(facts.minimum[row])
-    while True:
-        hours = max(-(-want.whole // (cards * rate)), shortest)
-        fewer = -(-want.whole // (rate * hours * lot)) * lot
-        if (fewer, hours) == (cards, slots):
-            return [(row, cards)], slots
-        cards, slots = fewer, hours
+        pico = self._market.facts.pico
+        return fill.worth >= sum(int(pico[take.row, take.span].sum()) * take.cards for take in fill.takes)
 
 
 def _preference(fill: Fill) -> tuple[int, int, int]:

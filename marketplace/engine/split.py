@@ -5,7 +5,7 @@ amount is filled from the cheapest upwards. An offer that is dearer than the lim
 a mix, even where the mean would be within it. The first slots are then tried from the fullest and
 cheapest on; each is composed for real, offer by offer, with every price that it would raise. If
 that does not fill everything, one offer alone is tried at every first slot (see ``single``).
-The order is a guide, and the number of first slots tried is bounded by ``TRIES``; what is accepted
+The order is a guide, and the number of first slots tried is bounded; what is accepted
 is always quoted exactly.
 """
 
@@ -16,26 +16,29 @@ from collections.abc import Iterator
 import numpy as np
 
 from marketplace.engine import single, windows
-from marketplace.engine.book import Book, Fill, Take
+from marketplace.engine.book import Book, Fill, together
 from marketplace.engine.facts import FAR, Ints, round_up
 from marketplace.engine.snapshot import MICRO
 from marketplace.engine.want import Want
 
 TRIES = 24
-"""First slots tried, and offers passed over at each."""
+"""First slots tried unless somebody asks for fewer, and offers passed over at each."""
+
+Part = tuple[int, int]
+"""An offer, by index, and a number of its cards."""
 
 DEAREST = 10**12
 """Unit costs above a million base units are all the same to the order of first slots."""
 
 
-def search(book: Book, want: Want, rows: Ints) -> Fill | None:
+def search(book: Book, want: Want, rows: Ints, tries: int = TRIES) -> Fill | None:
     """A full fill of ``want`` from ``rows`` if there is one, else a partial one, else ``None``."""
-    fill = _Composer(book, want, rows).best()
+    fill = _Composer(book, want, rows).best(tries)
     if fill is None or fill.filled < want.amount:
         fill = _better(fill, single.search(book, want, rows))
     if fill is None and want.least < want.amount:
-        fill = _Composer(book, want.with_amount(want.least), rows).best()
-    return None if fill is None else book.quote(want, fill.first_slot, fill.takes)
+        fill = _Composer(book, want.with_amount(want.least), rows).best(tries)
+    return None if fill is None else book.quote(want, fill.takes)
 
 
 def _better(*fills: Fill | None) -> Fill | None:
@@ -63,10 +66,10 @@ class _Composer:
         unit = np.minimum(hourly * want.scale // self._yields[:, None], DEAREST)
         self._unit_costs = np.where(self._cards > 0, unit, FAR)
 
-    def best(self) -> Fill | None:
+    def best(self, tries: int) -> Fill | None:
         if not self._cards.size:
             return None
-        return self._from_cheapest_offer() or self._from_best_starts()
+        return self._from_cheapest_offer() or self._from_best_starts(tries)
 
     def _from_cheapest_offer(self) -> Fill | None:
         """If the cheapest unit of all can fill everything alone, nothing is cheaper."""
@@ -75,9 +78,9 @@ class _Composer:
             return None
         return self._compose(start, [offer])
 
-    def _from_best_starts(self) -> Fill | None:
+    def _from_best_starts(self, tries: int) -> Fill | None:
         order = np.argsort(self._unit_costs, axis=0, kind="stable")
-        for start in self._starts(order)[:TRIES]:
+        for start in self._starts(order)[:tries]:
             fill = self._compose(start, order[:, start].tolist())
             if fill is not None:
                 return fill
@@ -117,14 +120,16 @@ class _Composer:
         fill = self._quote(start, self._trim(self._gather(start, order, frugal=frugal)))
         return fill if fill.filled >= self._want.least and fill.gain >= 0 else None
 
-    def _quote(self, start: int, chosen: list[Take]) -> Fill:
-        takes = ((int(self._rows[offer]), cards) for offer, cards in chosen)
-        return self._book.quote(self._want, self._want.alternative.earliest + start, takes)
+    def _quote(self, start: int, chosen: list[Part]) -> Fill:
+        parts = ((int(self._rows[offer]), cards) for offer, cards in chosen)
+        alternative = self._want.alternative
+        takes = together(alternative.earliest + start, alternative.duration, parts)
+        return self._book.quote(self._want, takes)
 
-    def _gather(self, start: int, order: list[int], *, frugal: bool) -> list[Take]:
+    def _gather(self, start: int, order: list[int], *, frugal: bool) -> list[Part]:
         """Offers (by index) and cards from the cheapest on, leaving out those that hurt somebody;
         if ``frugal``, also those with which the fill would leave the limit."""
-        chosen: list[Take] = []
+        chosen: list[Part] = []
         left, passed_over = self._want.amount, 0
         for offer in order:
             available = int(self._cards[offer, start])
@@ -140,13 +145,13 @@ class _Composer:
                 passed_over += 1
         return chosen
 
-    def _trim(self, chosen: list[Take]) -> list[Take]:
+    def _trim(self, chosen: list[Part]) -> list[Part]:
         """Give back whole lots, the dearest first, that the amount does not need."""
         yields = {offer: int(self._yields[offer]) for offer, _ in chosen}
         surplus = sum(cards * yields[offer] for offer, cards in chosen) - self._want.amount
         return list(self._without(surplus, yields, reversed(chosen)))[::-1]
 
-    def _without(self, surplus: int, yields: dict[int, int], chosen: Iterator[Take]) -> Iterator[Take]:
+    def _without(self, surplus: int, yields: dict[int, int], chosen: Iterator[Part]) -> Iterator[Part]:
         for offer, cards in chosen:
             lot = int(self._lot[offer])
             spare = min(max(surplus, 0) // (lot * yields[offer]) * lot, cards)

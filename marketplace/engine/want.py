@@ -22,13 +22,15 @@ class Want:
     """One alternative of one request.
 
     ``base`` is the ``base_micro`` of the request's currency; ``least`` the smallest amount (cards
-    or micro-nP) that may be filled; ``scale`` how many units of amount one unit of price covers.
+    or micro-nP) that may be filled, ``share`` the same in parts per million; ``scale`` how many units of
+    amount one unit of price covers.
     """
 
     request: int
     alternative: Alternative
     base: int
     least: int
+    share: int
     scale: int
 
     @property
@@ -50,8 +52,16 @@ class Want:
 
     @property
     def least_whole(self) -> int:
-        """The smallest part of ``whole`` that may be filled."""
-        return self.least * self.alternative.duration if self.alternative.divisible else self.least
+        """The smallest part of ``whole`` that may be filled; with several gangs, what whole ones fill."""
+        gangs = self.alternative.gangs
+        if self.alternative.divisible:
+            return -(-self.whole * self.share // FULL)
+        return self.amount * self.least_gangs // gangs if gangs > 1 else self.least
+
+    @property
+    def least_gangs(self) -> int:
+        """The fewest whole gangs that may be filled."""
+        return -(-max(self.alternative.gangs, 1) * self.share // FULL)
 
     def filled(self, at_once: int, slots: int) -> int:
         """What cards that do ``at_once`` units fill in ``slots``: never more than is wanted."""
@@ -77,7 +87,7 @@ class Want:
 
     def with_amount(self, amount: int) -> Want:
         """The same, for exactly ``amount``, all or nothing."""
-        return replace(self, alternative=replace(self.alternative, amount=amount), least=amount)
+        return replace(self, alternative=replace(self.alternative, amount=amount), least=amount, share=FULL)
 
 
 def wants(request: Request, bases: dict[str, int]) -> Iterator[Want]:
@@ -88,6 +98,7 @@ def wants(request: Request, bases: dict[str, int]) -> Iterator[Want]:
             alternative=alternative,
             base=bases[request.currency],
             least=-(-alternative.amount * request.least // FULL),
+            share=request.least,
             scale=1 if alternative.unit is Unit.CARDS else MICRO,
         )
 

@@ -15,7 +15,7 @@ from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import OfferHour
-from tests.billing.builders import LONG_AFTER, agent_of, event, rate_at, send
+from tests.billing.builders import LONG_AFTER, agent_of, event, make_billing_facts, rate_at, send
 from tests.cast import Cast
 from tests.demand.purchases import buy
 from tests.factories import HOUR, START, make_fleet, make_offer, make_request, make_site
@@ -64,6 +64,7 @@ def test_each_piece_is_delivered_metered_and_billed_for_itself(cast: Cast, piece
     rate_at()
     charged = dict(Charge.objects.values_list("agreement", "amount"))
     assert charged == {pieces[0].pk: Decimal(80), pieces[1].pk: Decimal(48)}
+    make_billing_facts("CN")
     close_due_periods(now=LONG_AFTER, actor=task_actor("billing.close_periods"))
     lines = Document.objects.get(kind="invoice").lines.order_by("agreement")
     assert [line.agreement_id for line in lines] == [piece.pk for piece in pieces]

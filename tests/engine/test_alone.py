@@ -15,10 +15,19 @@ from tests.engine.strategies import everything, snapshots, tiny
 
 
 def alone(snapshot: Snapshot, position: int) -> Snapshot:
-    """The market with one of its requests, and without groups: a request counts against its budgets with all
-    that it may be asked to pay, so a budget may be too small for a higher limit."""
+    """The market with one of its requests, and with the groups that this one is in."""
     asked = snapshot.requests[position % len(snapshot.requests)]
-    return ungrouped(replace(snapshot, requests=(asked,)))
+    return replace(
+        snapshot,
+        requests=(asked,),
+        budgets=tuple(
+            replace(each, requests=(asked.id,)) for each in snapshot.budgets if asked.id in each.requests
+        ),
+        choices=tuple(
+            replace(each, requests=(asked.id,)) for each in snapshot.choices if asked.id in each.requests
+        ),
+        owner_caps=tuple(each for each in snapshot.owner_caps if each.buyer == asked.buyer),
+    )
 
 
 def with_limits_raised(snapshot: Snapshot, by: int) -> Snapshot:
@@ -45,5 +54,6 @@ def test_a_gang_gets_the_best_there_is(snapshot: Snapshot, position: int) -> Non
     """One gang, all or nothing, on one offer: the engine tries every one of them."""
     asked = snapshot.requests[position % len(snapshot.requests)]
     gang = tuple(replace(each, gangs=1, divisible=False, interruptible=False) for each in asked.alternatives)
-    market = alone(replace(snapshot, requests=(replace(asked, least=MICRO, alternatives=gang),)), 0)
+    lone = replace(asked, least=MICRO, alternatives=gang)
+    market = ungrouped(alone(replace(snapshot, requests=(lone,)), 0))
     assert clear(market).objective == best_priced(market) // MICRO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 
 from marketplace.engine import (
     MICRO,
+    Alternative,
     Constraint,
     Explanation,
     LatencyLimit,
     Outcome,
+    Placement,
     Precision,
     Remedy,
     Request,
@@ -24,8 +27,8 @@ from marketplace.engine import (
     change,
     clear,
 )
+from tests.engine.brute import Tiny
 from tests.engine.markets import alternative, market, money, offer, request, site
-from tests.engine.oracle import Oracle
 from tests.engine.strategies import crowds, snapshots
 
 many = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -236,31 +239,42 @@ def _try_remedies(snapshot: Snapshot) -> None:
 
 @given(snapshots(gangs_only=True, all_or_nothing=True) | crowds(gangs_only=True, partial=False))
 @many
-def test_the_slow_engine_agrees_on_the_limit_that_would_have_matched(snapshot: Snapshot) -> None:
+def test_trying_every_run_agrees_on_the_limit_that_would_have_matched(snapshot: Snapshot) -> None:
     """At the named limit there is a placement beside all others, a micro-unit below there is none;
     where no limit is named there is none at any limit."""
     result = clear(snapshot)
-    oracle = Oracle(snapshot)
-    oracle.placements = list(result.placements)
+    requests = {each.id: each for each in snapshot.requests}
     for explanation in result.explanations:
         if explanation.outcome is not Outcome.UNMATCHED:
             continue
-        asked = oracle.requests[explanation.request]
-        remedy = explanation.remedy
+        asked, remedy = requests[explanation.request], explanation.remedy
         for row in asked.alternatives:
-            assert not _placeable(oracle, asked, row.position, row.limit)
+            assert not _placeable(snapshot, result, asked, row)
             if remedy is None or remedy.constraint is not Constraint.LIMIT:
-                assert not _placeable(oracle, asked, row.position, 10**8)
+                assert not _placeable(snapshot, result, asked, replace(row, limit=10**8))
         if remedy is not None and remedy.constraint is Constraint.LIMIT:
             assert isinstance(remedy.value, int)
-            assert _placeable(oracle, asked, remedy.alternative, remedy.value)
-            assert not _placeable(oracle, asked, remedy.alternative, remedy.value - 1)
+            named = next(each for each in asked.alternatives if each.position == remedy.alternative)
+            assert _placeable(snapshot, result, asked, replace(named, limit=remedy.value))
+            assert not _placeable(snapshot, result, asked, replace(named, limit=remedy.value - 1))
 
 
-def _placeable(oracle: Oracle, asked: Request, position: int, limit: int) -> bool:
-    row = next(each for each in asked.alternatives if each.position == position)
-    changed = replace(asked, alternatives=(replace(row, limit=limit),))
-    oracle.requests[asked.id] = changed
-    found = next(oracle.options(changed, changed.alternatives[0]), None) is not None
-    oracle.requests[asked.id] = asked
-    return found
+def _placeable(snapshot: Snapshot, result: Result, asked: Request, row: Alternative) -> bool:
+    """Whether one gang finds a place beside all that was placed, at prices that everybody can bear."""
+    changed = replace(asked, alternatives=(row,))
+    requests = tuple(changed if each.id == asked.id else each for each in snapshot.requests)
+    tiny = Tiny(replace(snapshot, requests=requests))
+    return any(
+        tiny.possible(placed) and tiny.affordable(placed)
+        for gang in _gangs(tiny, asked, row)
+        for placed in [[*result.placements, gang]]
+    )
+
+
+def _gangs(tiny: Tiny, asked: Request, row: Alternative) -> Iterator[Placement]:
+    """All runs of all offers that suit."""
+    for each in tiny.snapshot.offers:
+        if tiny.suits(row, each) and each.minimum_duration <= row.duration:
+            cards = tiny.gang(row, each)
+            for first in range(row.earliest, row.deadline - row.duration + 1):
+                yield Placement(asked.id, row.position, each.id, first, row.duration, cards)

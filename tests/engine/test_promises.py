@@ -43,7 +43,7 @@ def test_no_placement_beats_the_best_one_and_none_beats_the_bound(snapshot: Snap
     assert 0 <= result.objective <= best_with_prices <= best <= result.bound.value
 
 
-@given(snapshots(), st.integers(0, 10**6))
+@given(snapshots() | everything(snapshots()), st.integers(0, 10**6))
 @markets(60)
 def test_the_order_of_rows_changes_not_a_byte(snapshot: Snapshot, seed: int) -> None:
     other = shuffled(snapshot, seed)

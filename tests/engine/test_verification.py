@@ -237,7 +237,7 @@ TAMPERED: list[tuple[str, Rule, Tampering]] = [
         lambda r: replace(r, offers=(replace(r.offers[0], free=r.offers[0].free + 1), *r.offers[1:])),
     ),
     ("a lower ask that is not", Rule.OFFER, lambda r: outcome(r, 0, remedy=LowerAsk(money(10), 1))),
-    ("a lower ask below nothing", Rule.OFFER, lambda r: outcome(r, 0, remedy=LowerAsk(-1, 1))),
+    ("a lower ask of nothing", Rule.OFFER, lambda r: outcome(r, 0, remedy=LowerAsk(0, 1))),
     ("a lower ask that sells nothing", Rule.OFFER, lambda r: outcome(r, 0, remedy=LowerAsk(1, 0))),
     (
         "a lower ask that sells more than is left",

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts.actors import task_actor
 from accounts.models import Organisation, Scope
+from demo.bank import load_accounts
 from demo.load import is_loaded, load_market
 from demo.people import create_people, create_tokens
 from marketplace.clock import market_now
@@ -40,7 +41,9 @@ class Command(BaseCommand):
         # The files are written before the commit: a market without its logins would be half made.
         with transaction.atomic():
             market = load_market(actor=task_actor("demo.load"), now=market_now())
-            _write(folder / "demo-logins.json", create_people())
+            logins = create_people()
+            load_accounts(now=market_now())
+            _write(folder / "demo-logins.json", logins)
             _write(folder / "demo-agents.json", create_tokens(Organisation.Kind.OWNER, [Scope.AGENT]))
             feeder = {
                 "start": market.start.isoformat(),

@@ -95,7 +95,7 @@ def _lower_ask(offer: Offer, outcome: OfferOutcome) -> Iterator[Broken]:
     remedy, left = outcome.remedy, outcome.free - outcome.sold
     if remedy is None:
         return
-    if not 0 <= remedy.ask < max(offer.asks):
-        yield Broken(Rule.OFFER, f"offer {offer.id}: {remedy.ask} is not below its highest ask")
+    if not 0 < remedy.ask < max(offer.asks):
+        yield Broken(Rule.OFFER, f"offer {offer.id}: {remedy.ask} is not between 0 and its highest ask")
     if not 1 <= remedy.card_hours <= left:
         yield Broken(Rule.OFFER, f"offer {offer.id}: {remedy.card_hours} of {left} card-hours would sell")

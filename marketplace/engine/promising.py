@@ -1,0 +1,222 @@
+"""The few offers that are worth trying for each want, found in one sweep over what is left.
+
+A sweep is a guide and decides nothing: what it proposes is tried exactly before anything is said about it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marketplace.engine.asked import Kinds, Shapes, in_groups
+from marketplace.engine.budgets import card_budget, cards_needed
+from marketplace.engine.columns import NEVER, Bytes
+from marketplace.engine.compiled import compiled
+from marketplace.engine.facts import Ints
+from marketplace.engine.shelf import Runs, Shelf, cheapest_run, earliest_run, largest_run, members, runs
+from marketplace.engine.validation import MAX_CARDS
+
+Floats = NDArray[np.float64]
+
+MOST = 8
+"""Offers that are proposed for a shape."""
+
+CHEAPEST, AFFORDABLE, LARGEST, EARLIEST = 0, 1, 2, 3
+"""What is looked for: a run that costs least whatever the limit; the same within the limit; the most cards
+within the limit; the run within the limit that ends first after the deadline."""
+
+
+class Goods(NamedTuple):
+    """Offers as they are left: by row their kind and the least number of slots that they are sold for.
+
+    ``rate`` (wants, models) is what a card does for a want.
+    """
+
+    shelf: Shelf
+    kinds: Kinds
+    minimum: Ints
+    rate: Ints
+
+
+class Sought(NamedTuple):
+    """Whom to look for: shapes by number, each among the offers with a bit in ``bits[among]``.
+
+    Offers of a lower ``rank`` come first, and of equal rank those that are nearer to the goal.
+    """
+
+    shapes: Ints
+    among: Ints
+    bits: Bytes
+    rank: Ints
+    goal: int
+
+
+class Promising(NamedTuple):
+    """By shape sought: how many offers, their rows, the best first, and what they were ranked by."""
+
+    number: Ints
+    row: Ints
+    rank: Ints
+
+
+class Shop:
+    """What is left for wants to look at, and what is known of its runs by their length."""
+
+    def __init__(self, goods: Goods) -> None:
+        self.goods = goods
+        self._runs: dict[int, tuple[Runs, Bytes]] = {}
+
+    def runs(self, slots: int) -> tuple[Runs, Bytes]:
+        """The runs of that length, and one bit an offer: whether it has any that it is sold for."""
+        if slots not in self._runs:
+            found = runs(self.goods.shelf, np.full_like(self.goods.minimum, slots))
+            some = (found.room > 0) & (found.slots >= self.goods.minimum)
+            self._runs[slots] = found, np.packbits(some)
+        return self._runs[slots]
+
+    def promising(self, shapes: Shapes, sought: Sought) -> Promising:
+        size = sought.shapes.size
+        found = Promising(
+            np.zeros(size, dtype=np.int64),
+            np.zeros((size, MOST), dtype=np.int64),
+            np.zeros((size, MOST), dtype=np.int64),
+        )
+        for slots, places in in_groups(shapes.slots[sought.shapes]):
+            _sweep(self.goods, *self.runs(slots), shapes, sought, places, found)
+        return found
+
+
+@compiled
+def _sweep(
+    goods: Goods,
+    runs: Runs,
+    some: Bytes,
+    shapes: Shapes,
+    sought: Sought,
+    places: Ints,
+    found: Promising,
+) -> None:
+    kind_of, ranks, goal = goods.kinds.of, sought.rank, sought.goal
+    slots_of, least, room, first = runs.slots, runs.least, runs.room, goods.shelf.first
+    rows = np.empty(kind_of.size, dtype=np.int64)
+    window = np.empty(goods.shelf.free.shape[1], dtype=np.int64)
+    costs = np.empty(MOST)
+    for place in places:
+        shape = sought.shapes[place]
+        cards_of, budget_of, weight_of = need(goods, shapes, shape, goal)
+        for index in range(members(sought.bits[sought.among[place]] & some, 0, some.size, rows)):
+            row = rows[index]
+            kind = kind_of[row]
+            if room[row] < cards_of[kind] or least[row] > budget_of[kind]:
+                continue
+            rank = ranks[row]
+            if goal == LARGEST:
+                rank = -_units(goods, shapes, shape, kind, room[row])
+            elif goal == EARLIEST:
+                rank = max(shapes.deadline[shape] + 1, first[row] + slots_of[row])
+            if _worse(found, costs, place, rank, least[row] * weight_of[kind]):
+                continue
+            cards, budget = cards_of[kind], budget_of[kind]
+            figure = _look(goods.shelf, shapes, shape, row, slots_of[row], cards, budget, goal, window)
+            if figure == NEVER:
+                continue
+            cost = least[row]
+            if goal == LARGEST:
+                rank = -_units(goods, shapes, shape, kind, figure)
+            elif goal == EARLIEST:
+                rank = figure
+            else:
+                cost = figure
+            _keep(found, costs, place, row, rank, cost * weight_of[kind])
+
+
+@compiled
+def need(goods: Goods, shapes: Shapes, shape: int, goal: int) -> tuple[Ints, Ints, Floats]:
+    """By kind of offer: cards that the shape takes, what one may cost over a run, and how much that counts.
+
+    Where the most cards are looked for it takes a lot.
+    """
+    kinds = goods.kinds
+    cards_of, budget_of = np.full_like(kinds.lot, MAX_CARDS + 1), np.full_like(kinds.lot, NEVER)
+    weight_of = np.zeros(kinds.lot.size)
+    times, units, span, whole = (
+        shapes.times[shape],
+        shapes.units[shape],
+        shapes.span[shape],
+        shapes.whole[shape],
+    )
+    limit, scale, per = shapes.limit[shape], shapes.scale[shape], shapes.per[shape]
+    for kind in range(kinds.lot.size):
+        rate, lot, base = goods.rate[shapes.want[shape], kinds.model[kind]], kinds.lot[kind], kinds.base[kind]
+        if rate == 0:
+            continue
+        cards = lot if goal == LARGEST else times * cards_needed(units, rate, lot)
+        if cards > MAX_CARDS:
+            continue
+        cards_of[kind], weight_of[kind] = cards, float(cards) * base
+        if goal != CHEAPEST:
+            budget_of[kind] = card_budget(min(cards * rate * span, whole), cards, limit, scale, per, base)
+    return cards_of, budget_of, weight_of
+
+
+@compiled
+def _units(goods: Goods, shapes: Shapes, shape: int, kind: int, cards: int) -> int:
+    """What the whole lots among so many cards do at once, of what is wanted."""
+    rate, lot = goods.rate[shapes.want[shape], goods.kinds.model[kind]], goods.kinds.lot[kind]
+    units: int = min(cards // lot * lot * rate, shapes.whole[shape])
+    return units
+
+
+@compiled
+def _look(
+    shelf: Shelf,
+    shapes: Shapes,
+    shape: int,
+    row: int,
+    slots: int,
+    cards: int,
+    budget: int,
+    goal: int,
+    window: Ints,
+) -> int:
+    """What a card costs over the cheapest run, the end of the earliest, or the cards of the largest.
+
+    ``NEVER`` where there is none.
+    """
+    one, other = shelf.pieces[row], shelf.pieces[row + 1]
+    begins, held, total = shelf.begins[one:other], shelf.cards[one:other], shelf.total[row]
+    start, end = max(shelf.first[row], shapes.earliest[shape]), shelf.end[row]
+    if goal == EARLIEST:
+        return earliest_run(begins, held, total, start, end, slots, cards, budget, shapes.deadline[shape])
+    end = min(end, shapes.deadline[shape])
+    if goal == LARGEST:
+        found = largest_run(shelf.free[row], total, start, end, slots, budget, window)
+        return found if found >= cards else NEVER
+    above = min(budget, NEVER - 1) + 1
+    cost = cheapest_run(begins, held, total, start, end, slots, cards, above, 0)
+    return NEVER if cost == above else cost
+
+
+@compiled
+def _worse(found: Promising, costs: Floats, place: int, rank: int, cost: float) -> bool:
+    """Whether there are enough offers already that are as good as that."""
+    if found.number[place] < MOST:
+        return False
+    last = found.rank[place, MOST - 1]
+    return bool(rank > last or (rank == last and cost >= costs[MOST - 1]))
+
+
+@compiled
+def _keep(found: Promising, costs: Floats, place: int, row: int, rank: int, cost: float) -> None:
+    """Insert an offer behind those that are as good; the last one falls off."""
+    if _worse(found, costs, place, rank, cost):
+        return
+    rows, ranks = found.row[place], found.rank[place]
+    at = min(found.number[place], MOST - 1)
+    while at > 0 and (ranks[at - 1] > rank or (ranks[at - 1] == rank and costs[at - 1] > cost)):
+        rows[at], ranks[at], costs[at] = rows[at - 1], ranks[at - 1], costs[at - 1]
+        at -= 1
+    rows[at], ranks[at], costs[at] = row, rank, cost
+    found.number[place] = min(found.number[place] + 1, MOST)
