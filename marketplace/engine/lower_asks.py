@@ -201,7 +201,10 @@ class _Till:
         self._trial = Trial(self._book, groups)
 
     def highest(self, sale: _Sale, ask: int) -> int | None:
-        """The highest ask up to ``ask`` at which the sale hurts nobody."""
+        """The highest ask up to ``ask`` at which the sale hurts nobody; no ask is nothing."""
+        return self._highest(sale, ask) or None
+
+    def _highest(self, sale: _Sale, ask: int) -> int | None:
         if self._sells(sale, ask):
             return ask
         low, high = self._unnoticed(sale), ask

@@ -244,6 +244,13 @@ def lower_ask(snapshot: Snapshot, identity: int = 1) -> LowerAsk | None:
     return next(each.remedy for each in clear(snapshot).offers if each.offer == identity)
 
 
+def test_no_ask_is_no_lower_ask() -> None:
+    """Somebody who can pay nothing, and somebody whose price of nothing may not rise."""
+    assert lower_ask(market([offer(ask=10)], [request(limit=0)])) is None
+    offers = [offer(1, ask=10), offer(2, ask=0, cards=8)]
+    assert lower_ask(market(offers, [request(1, amount=8, limit=0), request(2, amount=8, limit=4)])) is None
+
+
 def test_the_lower_ask_is_what_the_refused_buyer_bears() -> None:
     assert lower_ask(market([offer(ask=10)], [request(limit=9)])) == LowerAsk(money(9), 32)
 
