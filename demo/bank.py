@@ -1,10 +1,11 @@
-"""The bank of the demo market, and the two operators who deal with it.
+"""The bank of the demo market, the two operators who deal with it, and a buyer's finance department.
 
 Buyers pay their invoices by bank transfer some hours after they get them; one in six never does, so that
 there is something to remind of and to pay by hand. The bank's statement is imported as an operator would
 do it. The treasurer drafts payouts; whoever signs in as the operator may approve them, and else the
 operator does so by itself after a while. The file goes to the bank's folder, the bank executes it, and
-the next statement says so. One invoice is credited for a slow hour.
+the next statement says so. One invoice is credited for a slow hour, and one charge is disputed, which waits
+for the operator.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from django.db.models import Sum
 from stdnum.iso7064 import mod_97_10
 
-from accounts.actors import Viewer, viewer_of_user
+from accounts.actors import Capability, Viewer, viewer_of_user
 from accounts.models import Organisation, User
 from billing.invoicing.credit_notes import issue_credit_note
 from billing.invoicing.models import Document
@@ -28,8 +29,11 @@ from billing.payments.due import dues_of
 from billing.payments.models import BankAccount, BankLine, Payout, PayoutBatch, RailName
 from billing.payments.statements import importing
 from billing.payments.statements.references import creditor_reference
+from billing.rating.disputes import open_dispute
+from billing.rating.models import Charge, Dispute
+from billing.rating.usage_reports import Seen, report_usage
 from demo.camt import Movement, statement
-from demo.people import OPERATOR, TREASURER
+from demo.people import FINANCE, OPERATOR, TREASURER
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.clock import HOUR
 from marketplace.supply.models import Offer
@@ -40,6 +44,7 @@ LONGEST_WAIT = 8
 BETWEEN_BATCHES = 6 * HOUR
 APPROVED_AFTER = 4 * HOUR
 MOST_A_STATEMENT = 200
+MISSED = "One card in ten did not answer for the whole hour."
 SLOW = "The fabric was slow for an hour; a tenth is given back."
 
 
@@ -85,15 +90,16 @@ class Bank:
     folder: Path
     treasurer: Viewer
     operator: Viewer
+    finance: Viewer
 
     @classmethod
     def at(cls, folder: Path) -> Bank:
-        people = (viewer_of_user(User.objects.get(email=email)) for email in (TREASURER, OPERATOR))
+        people = (viewer_of_user(User.objects.get(email=email)) for email in (TREASURER, OPERATOR, FINANCE))
         return cls(folder, *people)
 
     def turn(self, now: datetime) -> list[str]:
         """What a few hours of the market bring; says what was done."""
-        done = list(self._credit_one(now))
+        done = [*self._credit_one(now), *self._dispute_one(now)]
         for account in BankAccount.objects.filter(organisation=None, state=BankAccount.State.CONFIRMED):
             done += self._import(account, now)
             done += self._approve(account, now)
@@ -114,6 +120,20 @@ class Bank:
             now=now,
         )
         yield f"{note.number} credits {invoice.number}"
+
+    def _dispute_one(self, now: datetime) -> Iterator[str]:
+        """The newest charge, once: the buyer saw nine tenths of the card-seconds."""
+        mine = self.finance.organisations_with(Capability.FINANCE)
+        charges = Charge.objects.filter(kind=Charge.Kind.USAGE, agreement__buyer__in=mine, corrects=None)
+        charge = charges.select_related("agreement").order_by("-pk").first()
+        if charge is None or Dispute.objects.exists():
+            return
+        seen = Seen(name="demo", slot=charge.slot, quantity=charge.quantity * 9 // 10, note=MISSED)
+        report_usage(viewer=self.finance, agreement=charge.agreement, seen=seen, now=now)
+        dispute = open_dispute(
+            viewer=self.finance, agreement=charge.agreement, charge=charge, reason=MISSED, now=now
+        )
+        yield f"dispute {dispute.pk} about {charge}"
 
     def _import(self, account: BankAccount, now: datetime) -> Iterator[str]:
         movements = [*_transfers(account, now), *_executed(account)][:MOST_A_STATEMENT]

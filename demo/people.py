@@ -15,6 +15,7 @@ from marketplace.supply.models import Site
 PASSWORD = "cardhour-demo"  # noqa: S105 - printed by the demo, which listens on loopback only
 
 
+FINANCE = "finance@demo.example"
 OPERATOR = "operator@demo.example"
 TREASURER = "treasurer@demo.example"
 
@@ -31,7 +32,7 @@ LOGINS = (
     ("owner", "owner@demo.example", Organisation.Kind.OWNER, Role.ADMIN, "sites, offers, statements"),
     ("buyer", "buyer@demo.example", Organisation.Kind.BUYER, Role.ADMIN, "requests, agreements, team"),
     ("trader", "trader@demo.example", Organisation.Kind.BUYER, Role.TRADER, "requests of the same buyer"),
-    ("finance", "finance@demo.example", Organisation.Kind.BUYER, Role.FINANCE, "its usage and invoices"),
+    ("finance", FINANCE, Organisation.Kind.BUYER, Role.FINANCE, "its usage and invoices"),
     ("viewer", "viewer@demo.example", Organisation.Kind.BUYER, Role.VIEWER, "reads, changes nothing"),
 )
 PLATFORM_LOGINS = (

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from accounts.models import User
+from accounts.models import Role, User
 from billing.invoicing.models import Document
 from billing.ledger.checks import check_ledger
 from billing.ledger.models import Difference
 from billing.payments.due import due_on
 from billing.payments.models import BankAccount, BankLine, Payout, PayoutBatch
+from billing.rating.models import Charge, Dispute
 from demo import bank as demo_bank
 from demo.bank import APPROVED_AFTER, Bank, load_accounts
-from demo.people import OPERATOR, TREASURER
+from demo.people import FINANCE, OPERATOR, TREASURER
 from tests.billing.builders import LONG_AFTER, RATER, make_billing_facts
 from tests.cast import Cast
 from tests.demo_actors.conftest import Hands
@@ -28,6 +29,7 @@ NEXT = timedelta(minutes=40)
 def bank(cast: Cast, tmp_path: Path) -> Bank:
     for email in (OPERATOR, TREASURER):
         User.objects.create_user(email, "secret", platform_role="operator")
+    cast.join(User.objects.create_user(FINANCE, "secret"), cast.buyer, Role.FINANCE)
     make_billing_facts("CN")
     return Bank.at(tmp_path)
 
@@ -42,7 +44,11 @@ def test_money_goes_from_the_buyer_to_the_owner(
     note = Document.objects.get(kind="credit_note", organisation=cast.buyer)
     assert due_on(invoice).open == 0
     assert BankLine.objects.get().amount == invoice.total - note.total
-    assert said[0] == f"{note.number} credits {invoice.number}"
+    dispute = Dispute.objects.get(state=Dispute.State.OPEN)
+    assert said[:2] == [
+        f"{note.number} credits {invoice.number}",
+        f"dispute {dispute.pk} about {Charge.objects.latest('pk')}",
+    ]
     assert bank.turn(LONG_AFTER + NEXT) == []
 
     (told,) = bank.turn(LONG_AFTER + APPROVED_AFTER)
