@@ -22,10 +22,10 @@ from marketplace.engine.funnels import DEAR, LATE, SHORT, Funnelled, Held, funne
 from marketplace.engine.groups import Groups
 from marketplace.engine.losses import losses
 from marketplace.engine.lower_asks import lower_asks
-from marketplace.engine.promising import Goods, Shop
+from marketplace.engine.promising import Shop
 from marketplace.engine.remedies import Refused, Remedies
 from marketplace.engine.result import Constraint, Explanation, Funnel, OfferOutcome, Outcome
-from marketplace.engine.shelf import left_shelf, whole_shelf
+from marketplace.engine.shelf import whole_shelf
 from marketplace.engine.snapshot import MICRO, Snapshot
 from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
@@ -94,10 +94,8 @@ class Cleared:
         return kinds(self.book.facts)
 
     def shop(self, book: Book) -> Shop:
-        """What a book has left of every offer, at what it would cost now."""
-        facts = book.facts
-        shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
-        return Shop(Goods(shelf, self.kinds, facts.minimum, facts.rate_table(self.refused.wants)))
+        """What a book has left for the refused."""
+        return Shop.of_what_is_left(book, self.kinds, self.refused.wants)
 
 
 def explanations(cleared: Cleared) -> tuple[Explanation, ...]:

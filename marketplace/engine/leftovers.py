@@ -16,8 +16,7 @@ from marketplace.engine.asked import kinds, shapes
 from marketplace.engine.book import Book
 from marketplace.engine.facts import Ints
 from marketplace.engine.market import Market
-from marketplace.engine.promising import AFFORDABLE, Goods, Shop, Sought
-from marketplace.engine.shelf import left_shelf
+from marketplace.engine.promising import AFFORDABLE, Shop, Sought
 from marketplace.engine.want import Want
 
 
@@ -25,8 +24,7 @@ def promising_rows(market: Market, book: Book, waiting: Sequence[Want]) -> dict[
     """By place in ``waiting`` the offers that seem to have what the want needs, within its limit."""
     facts, eligibility = market.facts, market.eligibility
     profiles = [eligibility.profile(want) for want in waiting]
-    shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
-    shop = Shop(Goods(shelf, kinds(facts), facts.minimum, facts.rate_table(waiting)))
+    shop = Shop.of_what_is_left(book, kinds(facts), waiting)
     looked_for = shapes(waiting, profiles)
     sought = Sought(
         shapes=np.arange(looked_for.want.size),

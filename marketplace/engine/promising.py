@@ -5,18 +5,30 @@ A sweep is a guide and decides nothing: what it proposes is tried exactly before
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from marketplace.engine.asked import Kinds, Shapes, in_groups
+from marketplace.engine.book import Book
 from marketplace.engine.budgets import card_budget, cards_needed
 from marketplace.engine.columns import NEVER, Bytes
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Ints
-from marketplace.engine.shelf import Runs, Shelf, cheapest_run, earliest_run, largest_run, members, runs
+from marketplace.engine.shelf import (
+    Runs,
+    Shelf,
+    cheapest_run,
+    earliest_run,
+    largest_run,
+    left_shelf,
+    members,
+    runs,
+)
 from marketplace.engine.validation import MAX_CARDS
+from marketplace.engine.want import Want
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +79,13 @@ class Shop:
     def __init__(self, goods: Goods) -> None:
         self.goods = goods
         self._runs: dict[int, tuple[Runs, Bytes]] = {}
+
+    @classmethod
+    def of_what_is_left(cls, book: Book, kinds: Kinds, wants: Iterable[Want]) -> Shop:
+        """What a book has left of every offer, at what it would cost now; ``kinds`` are its facts'."""
+        facts = book.facts
+        shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
+        return cls(Goods(shelf, kinds, facts.minimum, facts.rate_table(wants)))
 
     def runs(self, slots: int) -> tuple[Runs, Bytes]:
         """The runs of that length, and one bit an offer: whether it has any that it is sold for."""

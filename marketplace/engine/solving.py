@@ -159,25 +159,23 @@ class _Acceptance:
 
     def serve_the_rest(self) -> None:
         """Serve who has nothing yet from what is left, as exactly as can be."""
+        waiting = [each for each in merit.in_order(self._market) if each.id not in self.fills]
         if len(self._market.snapshot.requests) <= ONE_BY_ONE:
-            for request in self._waiting():
+            for request in waiting:
                 self._serve(
                     find(self._book, want, self._market.eligibility.of(want))
                     for want in self._market.wanted[request.id]
                 )
-        self._serve_promising()
+        self._serve_promising([each for each in waiting if each.id not in self.fills])
 
-    def _serve_promising(self) -> None:
+    def _serve_promising(self, requests: Iterable[Request]) -> None:
         """Try the few offers that a sweep proposes for each request that has nothing."""
-        waiting = [want for request in self._waiting() for want in self._market.wanted[request.id]]
+        waiting = [want for request in requests for want in self._market.wanted[request.id]]
         rows = promising_rows(self._market, self._book, waiting)
         trial = Trial(self._book, self._groups)
         by_request = groupby(sorted(rows), lambda number: waiting[number].request)
         for _, numbers in by_request:
             self._serve(trial.find(waiting[number], rows[number]) for number in numbers)
-
-    def _waiting(self) -> list[Request]:
-        return [each for each in merit.in_order(self._market) if each.id not in self.fills]
 
     def _serve(self, fills: Iterable[Fill | None]) -> None:
         """Accept the best of what was found for one request, or the next best."""
