@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from marketplace.errors import InvalidInput, NotAllowed
 from tests.billing.builders import RATER, make_tax_rule, rate_at, refused
 from tests.billing.scenes import APRIL, close, credit, invoiced, used
 from tests.cast import Cast
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -227,22 +227,8 @@ COPIED = (
 def test_credit_notes_at_once_never_exceed_the_invoice(cast: Cast) -> None:
     make_tax_rule("CN", "CN", "0.06")
     invoice, operator = invoiced(cast), cast.operator
-    barrier, results = threading.Barrier(4), []
-
-    def take() -> None:
-        barrier.wait(10)
-        try:
-            results.append(credit(cast, invoice, 4_000, borne_by="owners").total)
-        except (CreditTooHigh, DatabaseError) as error:
-            results.append(type(error).__name__)
-        finally:
-            connections.close_all()
-
     assert operator.pk
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    told = at_once(*[lambda: credit(cast, invoice, 4_000, borne_by="owners").total] * 4)
+    results = [type(each).__name__ if isinstance(each, Exception) else each for each in told]
     assert sorted(map(str, results)) == ["4000", "4000", "CreditTooHigh", "CreditTooHigh"]
     assert sum(note.total for note in Document.objects.filter(credits=invoice)) == 8_000

@@ -15,7 +15,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,31 +49,11 @@ from tests.billing.builders import (
     statuses,
 )
 from tests.cast import Cast
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLOSER = task_actor("billing.close_periods")
 APRIL = datetime(2026, 4, 2, tzinfo=UTC)
-
-
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """What each of the actions returned or raised, all of them started together."""
-    barrier, results = threading.Barrier(len(actions)), [None] * len(actions)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait(10)
-            results[number] = actions[number]()
-        except Exception as error:  # noqa: BLE001 the test looks at it
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(actions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def _used(cast: Cast, deliveries: int = 3) -> None:

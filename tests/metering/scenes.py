@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, connections
+from django.db import connection
 
 from billing.metering.hours import differences
 from billing.metering.models import MeteredHour
@@ -34,27 +32,6 @@ def counted(delivery: Delivery, *, meter: str = ALLOCATED) -> dict[datetime, int
     assert differences() == []
     hours = MeteredHour.objects.filter(delivery=delivery, meter=meter, readings__gt=0)
     return {hour.slot: hour.quantity for hour in hours}
-
-
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """What each of the actions returned or raised, all of them started together."""
-    barrier, results = threading.Barrier(len(actions)), [None] * len(actions)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait(10)
-            results[number] = actions[number]()
-        except Exception as error:  # noqa: BLE001 the test looks at it
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(actions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def address_of_test_database() -> str:

@@ -19,7 +19,8 @@ from billing.metering.partitions import detach, make_missing, month_of, months
 from marketplace.delivery.models import Delivery
 from tests.billing.builders import HOUR, LONG_AFTER, START, agent_of, event, make_delivery, send, statuses
 from tests.cast import Cast
-from tests.metering.scenes import at_once, correction, counted
+from tests.metering.scenes import correction, counted
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,15 +7,16 @@ database then refuses the second.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from billing.payments import allocating, intake, payouts, webhooks
 from billing.payments.due import due_on
 from billing.payments.models import Allocation, Payment, Payout, PayoutBatch, ProviderEvent
+from tests import threads
 from tests.cast import Cast
 from tests.payments.fake_stripe import DEBIT, FakeStripe
 from tests.payments.scenes import (
@@ -33,27 +34,7 @@ from tests.payments.scenes import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 50
-
-
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """What each of the actions returned or raised, all of them started together."""
-    barrier, results = threading.Barrier(len(actions)), [None] * len(actions)
-
-    def run(number: int) -> None:
-        try:
-            barrier.wait(20)
-            results[number] = actions[number]()
-        except Exception as error:  # noqa: BLE001 the test looks at it
-            results[number] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(actions))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(90)
-    return results
+at_once = partial(threads.at_once, ready=20, done=90)
 
 
 def debit_that_cleared(cast: Cast, fake: FakeStripe) -> Payment:
