@@ -40,7 +40,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     page.on("request", lambda request: _refuse_strangers(request, problems))
     yield page
     context.close()
-    assert problems == []
+    assert not problems, problems
 
 
 def _note(message: ConsoleMessage, problems: list[str]) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
@@ -66,6 +66,25 @@ def test_a_buyer_finds_compute_and_learns_why_the_second_request_was_not_matched
     page.goto(f"{live_server.url}/requests/{unmatched.pk}/")
     page.locator("main a[href*='/market/explanations/']").first.click()
     expect(page.get_by_role("main")).to_contain_text("¥10.00")
+
+
+def test_what_is_typed_while_a_quote_is_on_its_way_is_quoted_next(
+    page: Page, live_server: LiveServer, cast: Cast
+) -> None:
+    make_reference()
+    make_offer(make_fleet(make_site(cast.owner)), cards=8, ask="10", hours=24)
+    sign_in(page, live_server, cast.buyer_trader)
+    under_way: list[Route] = []
+    page.route("**/requests/quote/", lambda route: under_way.append(route), times=1)
+    with page.expect_request("**/requests/quote/"):
+        page.get_by_role("link", name="Find compute").first.click()
+
+    page.get_by_label("For how long").fill("4")
+    page.wait_for_timeout(700)
+    with page.expect_request("**/requests/quote/") as newest:
+        under_way[0].continue_()
+    assert newest.value.response().status == 200
+    assert "hours=4" in newest.value.post_data
 
 
 def test_an_owner_puts_cards_on_the_market(page: Page, live_server: LiveServer, cast: Cast) -> None:
