@@ -142,6 +142,16 @@ def demand(facts: Facts, wanted: list[list[Want]], profiles: Ints) -> Demand:
     )
 
 
+def every(wanted: Demand, step: int) -> Demand:
+    """The wants of the first of every ``step`` requests."""
+    requests = np.arange(0, wanted.first.size - 1, step)
+    counts = np.diff(wanted.first)[requests]
+    wants = np.flatnonzero(wanted.request % step == 0)
+    of_wants = {name: getattr(wanted, name)[wants] for name in Demand._fields if name != "first"}
+    of_wants["request"] = np.repeat(np.arange(requests.size), counts).astype(np.int64)
+    return Demand(first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), **of_wants)
+
+
 def _worth(want: Want) -> int:
     """What all of it is worth, with no rounding on the way: what a part is worth is in proportion."""
     alternative = want.alternative

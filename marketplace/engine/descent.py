@@ -12,13 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketplace.engine.columns import GRAIN_BITS, NEVER
 from marketplace.engine.dual import Dual
-from marketplace.engine.facts import Ints
-
-Floats = NDArray[np.float64]
+from marketplace.engine.facts import Floats, Ints
 
 FADE, FADE_OF_SQUARES = 0.9, 0.99
 MOST_SHORTAGE = 2.0

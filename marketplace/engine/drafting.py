@@ -46,8 +46,9 @@ class Guide(NamedTuple):
 
     The wants of request r are ``first[r]`` to before ``first[r + 1]``. A want may look in the offers from
     row ``ranges[e, 0]`` to before ``ranges[e, 1]``, e from ``entries[want]`` to before ``entries[want + 1]``,
-    the most promising first. ``cost`` and ``price`` are running totals over slots, by row, of what a
-    card-hour costs and of what it costs others (its shadow price, or its cost where that is higher).
+    the most promising first; it gains no more than ``hopes[e]`` there. ``cost`` and ``price`` are running
+    totals over slots, by row, of what a card-hour costs and of what it costs others (its shadow price, or
+    its cost where that is higher).
     """
 
     first: Ints
@@ -59,6 +60,7 @@ class Guide(NamedTuple):
     bits: Bytes
     entries: Ints
     ranges: Ints
+    hopes: Ints
     cost: Ints
     price: Ints
 
@@ -98,8 +100,11 @@ class Draft(NamedTuple):
     overlooked: Ints
 
 
-def guide(supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells, lists: Lists, prices: Ints) -> Guide:
-    """``prices`` are what a card-hour costs others, by row and slot."""
+def guide(
+    supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells, lists: Lists, hopes: Ints, prices: Ints
+) -> Guide:
+    """``hopes`` are what is gained at most by entry of ``lists``, at ``prices``: what a card-hour costs
+    others, by row and slot."""
     wants = (
         wanted.kind,
         wanted.worth,
@@ -122,6 +127,7 @@ def guide(supplied: Supply, wanted: Demand, bits: Bytes, cells: Cells, lists: Li
         bits=bits,
         entries=lists.first,
         ranges=np.stack((cells.first[lists.cell], cells.first[lists.cell + 1]), axis=1),
+        hopes=hopes,
         cost=running(supplied.cost),
         price=running(prices),
     )

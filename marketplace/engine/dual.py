@@ -69,10 +69,14 @@ class Parts(NamedTuple):
 
 
 class Dual:
-    """The dual of one market over one partition of its offers into cells."""
+    """The dual of one market over one partition of its offers into cells.
 
-    def __init__(self, supplied: Supply, wanted: Demand, cells: Cells, lists: Lists) -> None:
+    With a ``weight`` each request counts for so many that are like it: the value of a sample is no bound.
+    """
+
+    def __init__(self, supplied: Supply, wanted: Demand, cells: Cells, lists: Lists, weight: int = 1) -> None:
         self.supplied, self.wanted, self.cells, self.lists = supplied, wanted, cells, lists
+        self.weight = weight
         count, slots = cells.reach.shape
         self.asked = np.zeros((count, slots + 1), dtype=np.int64)
         self.offered = np.zeros((count, slots), dtype=np.int64)
@@ -94,8 +98,9 @@ class Dual:
         best = _choose(self.wanted.first, self.choices.gain, self.chosen)
         self.asked[:] = 0
         _ask(self.wanted, self.lists, self.cells, running, self.choices, self.chosen, self.asked)
+        self.asked *= self.weight
         rent = _rent(self.supplied, self.cells.first, prices, self.offered)
-        return int(best) + int(rent)
+        return int(best) * self.weight + int(rent)
 
     def _sweep(self, running: Ints, share: Sequence[int]) -> None:
         costs = Costs(np.empty_like(self.cells.reach), np.empty(self.cells.peak.size, dtype=np.int64))

@@ -16,6 +16,7 @@ from marketplace.engine.snapshot import Model, Offer, Precision, Snapshot, Workl
 from marketplace.engine.want import Want, bases
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 Product = tuple[str, str, str]

@@ -17,9 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from marketplace.engine.columns import serves
+from marketplace.engine.columns import NEVER, serves
 from marketplace.engine.compiled import compiled
 from marketplace.engine.drafting import (
     BEGUN,
@@ -33,13 +32,11 @@ from marketplace.engine.drafting import (
     Guide,
     blank,
 )
-from marketplace.engine.facts import Ints
+from marketplace.engine.facts import Floats, Ints
 from marketplace.engine.luck import Words, draw
 from marketplace.engine.placing import insert
 from marketplace.engine.state import State, nobody_placed, put, take_off
 from marketplace.engine.ties import SITE, Ties
-
-Floats = NDArray[np.float64]
 
 BOOST = 0.1
 """By how much a request that lost all that it could gain comes forward in the next round."""
@@ -73,7 +70,7 @@ class Effort:
 EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=6)))
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
-LEAST_EFFORT = Effort(rounds=1, ruins=1)
+LEAST_EFFORT = Effort(rounds=1, ruins=0)
 
 
 def effort(requests: int) -> Effort:
@@ -88,7 +85,7 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     (and breaks all ties). ``seed`` is any number.
     """
     best = _boosted_rounds(guide, ties, gains, entered, effort)
-    at_cost = guide._replace(price=guide.cost)
+    at_cost = guide._replace(price=guide.cost, hopes=np.full_like(guide.hopes, NEVER))
     ruins = effort.ruins * int(gains.size)
     weights = np.maximum(gains, 1).astype(np.float64)
     draft = blank(guide)

@@ -33,6 +33,8 @@ from marketplace.engine.drafting import (
     step_units,
 )
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words
+from marketplace.engine.openings import may_open
 
 UNIT, THERE, PRICE, YIELD = range(4)
 """``Draft.mix``, by offer gathered: what a unit costs (``NEVER`` once it is taken, or where there is none),
@@ -40,7 +42,7 @@ the units that there are over the run, what a step costs and how many units it d
 
 
 @compiled
-def gather(guide: Guide, free: Ints, draft: Draft, want: int, slots: int) -> int:
+def gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, slots: int) -> int:
     """Rows in which the want may look and that have a step free in some run; how many they are.
 
     Fills, by row, ``rows`` with its number, cards and units of a step in ``steps`` and ``yields``; by row
@@ -62,8 +64,10 @@ def gather(guide: Guide, free: Ints, draft: Draft, want: int, slots: int) -> int
             model = offers[row, MODEL]
             step = step_cards(kind, parts[model], offers[row, LOT])
             most = min(offers[row, SIZE], hours[row] // slots)
-            if step > most or not _smallest(
-                free[row], earliest, deadline, slots, step, most, window, has[count]
+            if (
+                step > most
+                or not may_open(openings, row, step, slots, earliest, deadline)
+                or not _smallest(free[row], earliest, deadline, slots, step, most, window, has[count])
             ):
                 continue
             for start in range(earliest, deadline - slots + 1):

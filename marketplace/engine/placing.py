@@ -23,6 +23,7 @@ from marketplace.engine.drafting import (
     Guide,
 )
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words
 from marketplace.engine.mixing import from_several_rows, gather
 from marketplace.engine.spreading import spread
 from marketplace.engine.state import State, put
@@ -42,7 +43,7 @@ def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -
     gain, tried = 0, 0
     while tried < TRIES:
         tried += 1
-        _draft_best(guide, state.free, draft, request)
+        _draft_best(guide, state.free, state.openings, draft, request)
         if draft.found[0] < 0:
             break
         if draft.found[1] == 1 or _keeps_caps(
@@ -56,7 +57,7 @@ def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -
 
 
 @compiled
-def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int) -> None:
+def _draft_best(guide: Guide, free: Ints, openings: Words, draft: Draft, request: int) -> None:
     """Draft the best placement of all alternatives; ``found`` is -1 if none gains.
 
     A mix or a part is looked for even where one offer could serve all: it may gain more.
@@ -65,13 +66,13 @@ def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int) -> None:
     for want in range(guide.first[request], guide.first[request + 1]):
         asked = guide.wants[want]
         if asked[KIND] == DIVISIBLE:
-            best = _draft_divisible(guide, free, draft, want, best)
+            best = _draft_divisible(guide, free, openings, draft, want, best)
             continue
         kind, amount, slots = asked[KIND], asked[AMOUNT], asked[DURATION]
-        best = whole_on_one_row(guide, free, draft, want, slots, amount, best)
+        best = whole_on_one_row(guide, free, openings, draft, want, slots, amount, best)
         if kind == GANGS and amount == 1:
             continue
-        gathered = gather(guide, free, draft, want, slots)
+        gathered = gather(guide, free, openings, draft, want, slots)
         if asked[ALONE] == 1:
             best = part_on_one_row(guide, draft, want, slots, gathered, best)
         else:
@@ -79,16 +80,17 @@ def _draft_best(guide: Guide, free: Ints, draft: Draft, request: int) -> None:
 
 
 @compiled
-def _draft_divisible(guide: Guide, free: Ints, draft: Draft, want: int, best: int) -> int:
+def _draft_divisible(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, best: int) -> int:
     """Draft divisible work, in one run or in several, if it gains more than ``best``."""
     amount, alone = guide.wants[want, AMOUNT], best
     slots = guide.wants[want, DEADLINE] - guide.wants[want, EARLIEST]
     while slots >= 1:
-        alone = whole_on_one_row(guide, free, draft, want, slots, (amount + slots - 1) // slots, alone)
+        cards_at_once = (amount + slots - 1) // slots
+        alone = whole_on_one_row(guide, free, openings, draft, want, slots, cards_at_once, alone)
         slots //= 2
     if alone > best:
         alone = tighten(guide, draft)
-    return spread(guide, free, draft, want, alone)
+    return spread(guide, free, openings, draft, want, alone)
 
 
 @compiled

@@ -9,14 +9,13 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketplace.engine.asked import Kinds, Shapes, in_groups
 from marketplace.engine.book import Book
 from marketplace.engine.budgets import card_budget, cards_needed
 from marketplace.engine.columns import NEVER, Bytes
 from marketplace.engine.compiled import compiled
-from marketplace.engine.facts import Ints
+from marketplace.engine.facts import Floats, Ints
 from marketplace.engine.shelf import (
     Runs,
     Shelf,
@@ -29,8 +28,6 @@ from marketplace.engine.shelf import (
 )
 from marketplace.engine.validation import MAX_CARDS
 from marketplace.engine.want import Want
-
-Floats = NDArray[np.float64]
 
 MOST = 8
 """Offers that are proposed for a shape."""

@@ -10,15 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from marketplace.engine import windows
-from marketplace.engine.facts import Ints, Mask
+from marketplace.engine.facts import Floats, Ints, Mask
 from marketplace.engine.quotebook import QuoteBook
 from marketplace.engine.snapshot import MICRO
 from marketplace.engine.want import Want
-
-Floats = NDArray[np.float64]
 
 Take = tuple[int, int]
 """A row of the book and a number of its cards."""

@@ -18,7 +18,7 @@ from marketplace.engine.leftovers import promising_rows
 from marketplace.engine.market import Market
 from marketplace.engine.result import Bound, Placement, Shadow
 from marketplace.engine.search import find
-from marketplace.engine.shortlist import shortlists
+from marketplace.engine.shortlist import PREFERENCE_BITS, shortlists
 from marketplace.engine.snapshot import MICRO, Request
 from marketplace.engine.state import State
 from marketplace.engine.ties import ties
@@ -111,9 +111,9 @@ def _alike(market: Market) -> list[list[int]]:
 def _guide(market: Market, found: Bounded) -> drafting.Guide:
     supplied, demanded, cells = market.supplied, market.demanded, found.cells
     prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
-    lists = shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS)
+    lists, hopes = shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS)
     what_it_costs_others = _what_it_costs_others(supplied.cost, prices)
-    return drafting.guide(supplied, demanded, market.bits(), cells, lists, what_it_costs_others)
+    return drafting.guide(supplied, demanded, market.bits(), cells, lists, hopes, what_it_costs_others)
 
 
 def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
@@ -122,7 +122,7 @@ def _what_it_costs_others(costs: Ints, prices: Ints) -> Ints:
     So the cheaper of two offers is taken where shadow prices make them equal.
     """
     margins = np.maximum(prices - costs, 0)
-    weighed: Ints = costs + margins - (margins >> 10)
+    weighed: Ints = costs + margins - (margins >> PREFERENCE_BITS)
     return weighed
 
 

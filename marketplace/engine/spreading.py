@@ -38,6 +38,8 @@ from marketplace.engine.drafting import (
     part_of_worth,
 )
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words
+from marketplace.engine.openings import may_open
 
 BEGINNINGS = 8
 """Parts of the window in which work without a pause is begun."""
@@ -66,11 +68,11 @@ taken, and those of them that are needed."""
 
 
 @compiled
-def spread(guide: Guide, free: Ints, draft: Draft, want: int, best: int) -> int:
+def spread(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, best: int) -> int:
     """The best placement of divisible work, in runs; noted if it gains more than ``best``."""
     asked, runs = guide.wants[want], draft.runs
     earliest, length, pausing = asked[EARLIEST], asked[DEADLINE] - asked[EARLIEST], asked[PAUSING] == 1
-    gathered = _gather(guide, free, draft, want, MOST_ROWS if pausing else ROWS_WITHOUT_PAUSE)
+    gathered = _gather(guide, free, openings, draft, want, MOST_ROWS if pausing else ROWS_WITHOUT_PAUSE)
     work = draft.work[:gathered]
     parts = 1 if pausing else min(BEGINNINGS, length)
     for part in range(parts):
@@ -86,7 +88,7 @@ def spread(guide: Guide, free: Ints, draft: Draft, want: int, best: int) -> int:
 
 
 @compiled
-def _gather(guide: Guide, free: Ints, draft: Draft, want: int, most_rows: int) -> int:
+def _gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, most_rows: int) -> int:
     """Rows in which the want may look and that have a lot free in some run; how many they are."""
     offers, bits, price, ranges, hours = guide.offers, guide.bits, guide.price, guide.ranges, draft.hours
     rates, profile = guide.rate[want], guide.wants[want, PROFILE]
@@ -100,6 +102,8 @@ def _gather(guide: Guide, free: Ints, draft: Draft, want: int, most_rows: int) -
                 return count
             lot, shortest = offers[row, LOT], offers[row, MINIMUM]
             if not serves(bits, profile, row) or hours[row] < lot * shortest or overlooks(luck, overlooked):
+                continue
+            if not may_open(openings, row, lot, shortest, earliest, deadline):
                 continue
             longest, unbroken = 0, 0
             for slot in range(earliest, deadline):

@@ -26,6 +26,8 @@ from marketplace.engine.drafting import (
     step_units,
 )
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words
+from marketplace.engine.openings import no_openings, note_openings
 from marketplace.engine.ties import BUDGET, CAPPED, CHOICE, OWNER, PLACE, SITE, TIE, WATTS, Ties
 
 
@@ -37,11 +39,13 @@ class State(NamedTuple):
     where it ends.
 
     ``free`` are cards that may still be sold: as many as there are, and as the power of their site
-    allows. ``stock`` (places, slots) are the cards there are at sites with a cap, ``power`` (sites, slots)
-    what is left of it; ``left`` what is left of each tie.
+    allows; ``openings`` says where they may be free over a run. ``stock`` (places, slots) are the cards
+    there are at sites with a cap, ``power`` (sites, slots) what is left of it; ``left`` what is left of
+    each tie.
     """
 
     free: Ints
+    openings: Words
     want: Ints
     runs: Ints
     takes: Ints
@@ -62,6 +66,7 @@ def nobody_placed(guide: Guide, ties: Ties) -> State:
 
     made = State(
         free=guide.free.copy(),
+        openings=no_openings(rows, guide.free.shape[1], int(guide.free.max(initial=0))),
         want=filled(requests, -1),
         runs=filled(requests, 0),
         takes=np.zeros((requests, MOST_TAKES, 4), dtype=np.int64),
@@ -74,8 +79,15 @@ def nobody_placed(guide: Guide, ties: Ties) -> State:
         left=ties.left.copy(),
     )
     for site in range(ties.power.shape[0]):
-        _share_power(ties, made.free, made.stock, made.power, site, 0, guide.free.shape[1])
+        _share_power(ties, made.free, made.openings, made.stock, made.power, site, 0, guide.free.shape[1])
+    _note_all(made.openings, made.free)
     return made
+
+
+@compiled
+def _note_all(openings: Words, free: Ints) -> None:
+    for row in range(free.shape[0]):
+        note_openings(openings, free, row)
 
 
 @compiled
@@ -89,8 +101,9 @@ def put(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -> i
         if ties.offers[row, SITE] < 0:
             for slot in range(begun, begun + slots):
                 free[row, slot] -= cards
+            note_openings(state.openings, free, row)
         else:
-            _draw(ties, free, state.stock, state.power, row, cards, begun, slots)
+            _draw(ties, free, state.openings, state.stock, state.power, row, cards, begun, slots)
         held[request, number, ROW], held[request, number, CARDS] = row, cards
         held[request, number, BEGUN], held[request, number, SLOTS] = begun, slots
         link, behind = request * MOST_TAKES + number, state.head[row]
@@ -117,8 +130,9 @@ def take_off(guide: Guide, ties: Ties, state: State, request: int) -> int:
         if ties.offers[row, SITE] < 0:
             for slot in range(begun, begun + slots):
                 free[row, slot] += cards
+            note_openings(state.openings, free, row)
         else:
-            _draw(ties, free, state.stock, state.power, row, -cards, begun, slots)
+            _draw(ties, free, state.openings, state.stock, state.power, row, -cards, begun, slots)
         link = request * MOST_TAKES + number
         before, after = state.before[link], state.after[link]
         if before >= 0:
@@ -152,6 +166,7 @@ def _surplus(guide: Guide, takes: Ints, want: int, count: int) -> int:
 def _draw(
     ties: Ties,
     free: Ints,
+    openings: Words,
     stock: Ints,
     power: Ints,
     row: int,
@@ -164,11 +179,13 @@ def _draw(
     for slot in range(begun, begun + slots):
         stock[place, slot] -= cards
         power[site, slot] -= cards * watts
-    _share_power(ties, free, stock, power, site, begun, begun + slots)
+    _share_power(ties, free, openings, stock, power, site, begun, begun + slots)
 
 
 @compiled
-def _share_power(ties: Ties, free: Ints, stock: Ints, power: Ints, site: int, begun: int, end: int) -> None:
+def _share_power(
+    ties: Ties, free: Ints, openings: Words, stock: Ints, power: Ints, site: int, begun: int, end: int
+) -> None:
     """What each offer of a site may still sell, as if it were alone there."""
     for place in range(ties.housed_first[site], ties.housed_first[site + 1]):
         row = ties.housed[place]
@@ -176,6 +193,7 @@ def _share_power(ties: Ties, free: Ints, stock: Ints, power: Ints, site: int, be
         for slot in range(begun, end):
             cards = stock[place, slot]
             free[row, slot] = min(cards, power[site, slot] // watts) if watts > 0 else cards
+        note_openings(openings, free, row)
 
 
 @compiled

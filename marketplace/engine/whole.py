@@ -29,36 +29,30 @@ from marketplace.engine.drafting import (
     step_units,
 )
 from marketplace.engine.facts import Ints
+from marketplace.engine.luck import Words
+from marketplace.engine.openings import may_open
 
 
 @compiled
 def whole_on_one_row(
-    guide: Guide, free: Ints, draft: Draft, want: int, slots: int, amount: int, best: int
+    guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, slots: int, amount: int, best: int
 ) -> int:
     """The best placement of ``amount`` at once over so many slots; of equals what leaves least idle.
 
     Nothing is noted where it gains no more than ``best``. What it gains at shadow prices.
     """
-    offers, bits, price, ranges, hours = guide.offers, guide.bits, guide.price, guide.ranges, draft.hours
-    rates, parts, asked = guide.rate[want], guide.part[want], guide.wants[want]
-    kind, profile, worth = asked[KIND], asked[PROFILE], asked[WORTH]
-    earliest, deadline = asked[EARLIEST], asked[DEADLINE]
-    shortest = slots if kind == DIVISIBLE else NEVER
-    luck, overlooked = draft.luck, draft.overlooked[0]
+    price, ranges, offers, asked = guide.price, guide.ranges, guide.offers, guide.wants[want]
+    worth, earliest, deadline = asked[WORTH], asked[EARLIEST], asked[DEADLINE]
     purse, takes, tightest, found = draft.purse[0], draft.takes, NEVER, False
     for entry in range(guide.entries[want], guide.entries[want + 1]):
+        if guide.hopes[entry] < best:
+            continue
         for row in range(ranges[entry, 0], ranges[entry, 1]):
-            if (
-                not serves(bits, profile, row)
-                or offers[row, MINIMUM] > shortest
-                or overlooks(luck, overlooked)
-            ):
+            if not serves(guide.bits, asked[PROFILE], row) or overlooks(draft.luck, draft.overlooked[0]):
                 continue
-            model = offers[row, MODEL]
-            step = step_cards(kind, parts[model], offers[row, LOT])
-            units = step_units(kind, step, rates[model])
-            cards = (amount + units - 1) // units * step
-            if cards > offers[row, SIZE] or cards * slots > hours[row]:
+            cards = _cards_of(guide, want, slots, amount, row)
+            too_many = cards > offers[row, SIZE] or cards * slots > draft.hours[row]
+            if too_many or not may_open(openings, row, cards, slots, earliest, deadline):
                 continue
             highest = min(worth - best, purse) // cards
             unbroken = 0
@@ -76,6 +70,17 @@ def whole_on_one_row(
                     draft.found[0], draft.found[1] = want, 1
                     note(takes[0], row, cards, slot + 1 - slots, slots)
     return best
+
+
+@compiled
+def _cards_of(guide: Guide, want: int, slots: int, amount: int, row: int) -> int:
+    """The cards of an offer that do the amount at once; ``NEVER`` if it is not sold for so few slots."""
+    asked, model = guide.wants[want], guide.offers[row, MODEL]
+    if asked[KIND] == DIVISIBLE and guide.offers[row, MINIMUM] > slots:
+        return NEVER
+    step = step_cards(asked[KIND], guide.part[want, model], guide.offers[row, LOT])
+    units = step_units(asked[KIND], step, guide.rate[want, model])
+    return int((amount + units - 1) // units * step)
 
 
 @compiled
