@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from marketplace.engine.columns import DIVISIBLE, GANGS, NEVER, Bytes, Demand, Supply, serves
+from marketplace.engine.columns import DIVISIBLE, GANGS, NEVER, Bytes, Demand, Supply
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Ints, Mask
 from marketplace.engine.market import Market
+from marketplace.engine.shelf import members
 from marketplace.engine.snapshot import MICRO
 
 WAY_BITS = 10
@@ -38,6 +39,9 @@ class _Way(NamedTuple):
 
 
 class _Inside(NamedTuple):
+    """``first`` is the first row of each product, and one more."""
+
+    first: Ints
     supplied: Supply
     demanded: Demand
     bits: Bytes
@@ -51,15 +55,25 @@ class _Refused(NamedTuple):
     foregone: Ints
 
 
+class _Costs(NamedTuple):
+    """By row what a card costs up to each slot, and in the cheapest slot in which one is free."""
+
+    total: Ints
+    least: Ints
+
+
 def middle(market: Market, waiting: Ints, floors: Ints, dearest: Ints) -> Ints:
     """The clearing prices between ``floors`` and ``dearest``; ``waiting`` are the refused requests."""
     facts, demanded = market.facts, market.demanded
     way = _Way(floors, dearest, np.array(facts.product_base, dtype=np.int64), facts.asks)
-    inside = _Inside(market.supplied, demanded, market.bits(), way)
+    first = np.searchsorted(market.supplied.product, np.arange(way.base.size + 1))
+    inside = _Inside(first, market.supplied, demanded, market.bits(), way)
     wants = np.flatnonzero(np.isin(demanded.request, waiting) & _at_one_offer(demanded)).astype(np.int64)
     refused = _Refused(wants, np.zeros(wants.size, dtype=np.int64))
-    _forego(inside, refused)
-    halfway = (_come_down(inside, refused) + WHOLE_WAY) // 2
+    rows, slots = market.supplied.free.shape
+    costs = _Costs(np.zeros((rows, slots + 1), dtype=np.int64), np.zeros(rows, dtype=np.int64))
+    _forego(inside, refused, costs)
+    halfway = (_come_down(inside, refused, costs) + WHOLE_WAY) // 2
     return np.asarray(_part_of_way(floors, dearest, halfway[:, None]), dtype=np.int64)
 
 
@@ -79,64 +93,62 @@ def _part_of_way(floor: Any, dearest: Any, share: Any) -> Any:
 
 
 @compiled
-def _forego(market: _Inside, refused: _Refused) -> None:
+def _forego(market: _Inside, refused: _Refused, costs: _Costs) -> None:
     """Fill in what the refused forego at the dearest prices, each at the offer where that is most."""
-    total = np.zeros(market.way.floors.shape[1] + 1, dtype=np.int64)
-    for row in range(market.supplied.lot.size):
-        least = _total_costs(market, row, WHOLE_WAY, total)
-        for index in range(refused.want.size):
-            want = refused.want[index]
+    for product in range(market.way.base.size):
+        _price(market, costs, product, WHOLE_WAY)
+    rows = np.empty(costs.least.size, dtype=np.int64)
+    for index in range(refused.want.size):
+        want = refused.want[index]
+        worth, duration = market.demanded.worth[want], market.demanded.duration[want]
+        for place in range(_eligible(market, want, rows)):
+            row = rows[place]
             cards = _cards(market, want, row)
             if cards == 0:
                 continue
-            worth = market.demanded.worth[want]
             enough = _enough(worth, refused.foregone[index], cards)
-            if least * market.demanded.duration[want] >= enough:
+            if costs.least[row] * duration >= enough:
                 continue
-            cost = _cheapest(market, want, row, cards, total, enough)
+            cost = _cheapest(market, want, row, cards, costs.total[row], enough)
             if cost < enough:
                 refused.foregone[index] = worth - cards * cost
 
 
 @compiled
-def _come_down(market: _Inside, refused: _Refused) -> Ints:
+def _come_down(market: _Inside, refused: _Refused, costs: _Costs) -> Ints:
     """By product the least share of the way at which nobody foregoes more than at the dearest prices."""
-    total = np.zeros(market.way.floors.shape[1] + 1, dtype=np.int64)
     shares = np.zeros(market.way.base.size, dtype=np.int64)
-    for row in range(market.supplied.lot.size):
-        product = market.supplied.product[row]
-        least = _total_costs(market, row, shares[product], total)
-        for index in range(refused.want.size):
-            want = refused.want[index]
+    for product in range(shares.size):
+        _price(market, costs, product, 0)
+    rows = np.empty(costs.least.size, dtype=np.int64)
+    for index in range(refused.want.size):
+        want = refused.want[index]
+        worth, duration = market.demanded.worth[want], market.demanded.duration[want]
+        for place in range(_eligible(market, want, rows)):
+            row = rows[place]
             cards = _cards(market, want, row)
             if cards == 0:
                 continue
-            enough = _enough(market.demanded.worth[want], refused.foregone[index], cards)
-            if least * market.demanded.duration[want] >= enough:
+            enough = _enough(worth, refused.foregone[index], cards)
+            if costs.least[row] * duration >= enough:
                 continue
-            if _cheapest(market, want, row, cards, total, enough) < enough:
-                share = _share_needed(market, want, row, cards, shares[product], enough, total)
-                shares[product] = share
-                least = _total_costs(market, row, share, total)
+            if _cheapest(market, want, row, cards, costs.total[row], enough) < enough:
+                product = market.supplied.product[row]
+                shares[product] = _share_needed(market, want, row, cards, shares[product], enough, costs)
+                _price(market, costs, product, shares[product])
     return shares
 
 
 @compiled
 def _share_needed(
-    market: _Inside,
-    want: int,
-    row: int,
-    cards: int,
-    low: int,
-    enough: int,
-    total: Ints,
+    market: _Inside, want: int, row: int, cards: int, low: int, enough: int, costs: _Costs
 ) -> int:
-    """The least share, above ``low``, at which no run at the offer costs less than enough."""
+    """The least share, above ``low``, at which no run at the offer costs less; spoils its costs."""
     high = WHOLE_WAY
     while high - low > 1:
         half = (low + high) // 2
-        _total_costs(market, row, half, total)
-        if _cheapest(market, want, row, cards, total, enough) < enough:
+        _price_row(market, costs, row, half)
+        if _cheapest(market, want, row, cards, costs.total[row], enough) < enough:
             low = half
         else:
             high = half
@@ -144,12 +156,16 @@ def _share_needed(
 
 
 @compiled
-def _total_costs(market: _Inside, row: int, share: int, total: Ints) -> int:
-    """What a card of the offer costs up to each slot: its ask, or the price after a share of the way.
+def _price(market: _Inside, costs: _Costs, product: int, share: int) -> None:
+    """Note what cards of a product cost at the prices after a share of the way."""
+    for row in range(market.first[product], market.first[product + 1]):
+        _price_row(market, costs, row, share)
 
-    Returns what it costs in the cheapest slot.
-    """
-    product, least = market.supplied.product[row], NEVER
+
+@compiled
+def _price_row(market: _Inside, costs: _Costs, row: int, share: int) -> None:
+    """A card costs the ask of its offer, or the price where that is higher."""
+    product, least, total = market.supplied.product[row], NEVER, costs.total[row]
     base = market.way.base[product]
     for slot in range(total.size - 1):
         price = _part_of_way(market.way.floors[product, slot], market.way.dearest[product, slot], share)
@@ -158,15 +174,22 @@ def _total_costs(market: _Inside, row: int, share: int, total: Ints) -> int:
         total[slot + 1] = total[slot] + cost
         if market.supplied.free[row, slot] > 0:
             least = min(least, cost)
-    return min(least, NEVER // total.size)
+    costs.least[row] = min(least, NEVER // total.size)
+
+
+@compiled
+def _eligible(market: _Inside, want: int, rows: Ints) -> int:
+    """Write the rows of the offers that serve the want; how many they are."""
+    bits = market.bits[market.demanded.profile[want]]
+    return members(bits, 0, bits.size, rows)
 
 
 @compiled
 def _cards(market: _Inside, want: int, row: int) -> int:
-    """The cards that all of the want needs at the offer; 0 where it does not serve, or has never so many."""
+    """The cards that all of the want needs at the offer; 0 if that is not known or it never has so many."""
     model, lot = market.supplied.model[row], market.supplied.lot[row]
     rate = market.demanded.rate[want, model]
-    if rate == 0 or not serves(market.bits, market.demanded.profile[want], row):
+    if rate == 0:
         return 0
     gangs = market.demanded.kind[want] == GANGS
     needed = market.demanded.part[want, model] if gangs else (market.demanded.amount[want] + rate - 1) // rate
