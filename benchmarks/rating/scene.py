@@ -63,7 +63,8 @@ READINGS = """
     FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz - interval '1 hour', '1 hour') AS slot
     CROSS JOIN delivery_delivery delivery JOIN agreements_agreement agreement ON agreement_id = agreement.id
     CROSS JOIN generate_series(0, %(parts)s - 1) AS part;
-
+"""
+SUMS = """
     INSERT INTO metering_meteredhour (delivery_id, slot, meter, quantity, weight, readings)
     SELECT delivery_id, slot, meter, sum(quantity), 0, count(*) FROM metering_reading
     GROUP BY delivery_id, slot, meter ORDER BY slot, delivery_id;
@@ -72,10 +73,27 @@ READINGS = """
     SELECT delivery_id, slot, max(id) FROM metering_reading
     GROUP BY delivery_id, slot ORDER BY slot, delivery_id;
 """
+# The same hours and marks without readings: where there are more than the disk holds.
+SUMS_ALONE = """
+    INSERT INTO metering_meteredhour (delivery_id, slot, meter, quantity, weight, readings)
+    SELECT delivery.id, slot, 'card-seconds.allocated',
+           (hashint8extended(delivery.id * 1000, extract(epoch FROM slot)::bigint + %(seed)s) & 1048575)
+               %% (1 + cards * 3600), 0, 1
+    FROM generate_series(%(start)s::timestamptz, %(end)s::timestamptz - interval '1 hour', '1 hour') AS slot
+    CROSS JOIN delivery_delivery delivery JOIN agreements_agreement agreement ON agreement_id = agreement.id;
+
+    INSERT INTO metering_changedslot (delivery_id, slot, reading)
+    SELECT delivery_id, slot, id FROM metering_meteredhour;
+
+    SELECT setval('metering_reading_id_seq', max(id)) FROM metering_meteredhour;
+"""
 
 
 def make(*, agreements: int, hours: int, readings_an_hour: int, seed: int) -> datetime:
-    """Migrate and fill the database; when the last hour ends."""
+    """Migrate and fill the database; when the last hour ends.
+
+    With 0 readings an hour there is the sum of one, and the reading itself is left out.
+    """
     call_command("migrate", verbosity=0)
     end = START + hours * HOUR
     make_missing([month_of(START), month_of(end)])
@@ -83,7 +101,7 @@ def make(*, agreements: int, hours: int, readings_an_hour: int, seed: int) -> da
         "agreements": agreements,
         "hours": hours,
         "parts": readings_an_hour,
-        "length": HOUR / readings_an_hour,
+        "length": HOUR / max(readings_an_hour, 1),
         "seed": seed,
         "start": START,
         "end": end,
@@ -96,7 +114,8 @@ def make(*, agreements: int, hours: int, readings_an_hour: int, seed: int) -> da
             for table in FILLED:
                 cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             _make_parties()
-            for statement in f"{AGREEMENTS}{READINGS}".split(";\n")[:-1]:
+            metered = f"{READINGS}{SUMS}" if readings_an_hour else SUMS_ALONE
+            for statement in f"{AGREEMENTS}{metered}".split(";\n")[:-1]:
                 cursor.execute(statement, facts)
         with transaction.atomic():
             for table in FILLED:

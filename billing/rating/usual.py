@@ -155,11 +155,15 @@ def changed_until(horizon: datetime, due: DueDeliveries) -> Changed:
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Hours of due deliveries, in the order of agreements and hours. ``of`` is the place of the delivery."""
+    """Hours of due deliveries, in the order of agreements and hours.
+
+    ``of`` is the place of the delivery, ``mark`` that of the hour among those that changed.
+    """
 
     due: DueDeliveries
     of: Column
     slot: Column
+    mark: Column
     quantity: Column
     last_reading: Column
     price: Column
@@ -181,7 +185,7 @@ class Hours:
 
     def where(self, chosen: Column) -> Hours:
         """Some of them."""
-        columns = (self.of, self.slot, self.quantity, self.last_reading, self.price)
+        columns = (self.of, self.slot, self.mark, self.quantity, self.last_reading, self.price)
         return Hours(self.due, *(column[chosen] for column in columns))
 
     def are_active(self) -> Column:
@@ -202,14 +206,14 @@ def hours_of(due: DueDeliveries, changed: Changed) -> Hours:
     """The hours that are due, with what is known of each: its readings and its price."""
     of = np.repeat(np.arange(len(due.count)), due.count)
     slot = due.first[of] + (np.arange(due.hours) - due.offset[of]) * HOUR
-    quantity, last_reading, price = np.full((3, due.hours), NOTHING)
+    mark, quantity, last_reading, price = np.full((4, due.hours), NOTHING)
     by_delivery = np.argsort(due.delivery)
     known, place = _found(due.delivery[by_delivery], changed.delivery)
     at, inside = _number(due, by_delivery[place], changed.slot[known])
-    quantity[at] = changed.quantity[known][inside]
-    last_reading[at] = changed.reading[known][inside]
+    marks = np.flatnonzero(known)[inside]
+    mark[at], quantity[at], last_reading[at] = marks, changed.quantity[marks], changed.reading[marks]
     _fill_prices(due, price)
-    hours = Hours(due, of, slot, quantity, last_reading, price)
+    hours = Hours(due, of, slot, mark, quantity, last_reading, price)
     return hours.where(hours.are_active())
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from billing.metering.rules import HOUR, moment_at
+from billing.metering.rules import moment_at
 from billing.metering.storage import Cutoff, SlotKey, cutoff_now
 from billing.rating.columns import Column
 from billing.rating.usual import Hours, changed_until, due_until, hours_of
-
-# Hours since 2000, below a delivery: enough for nineteen centuries.
-HOURS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +41,20 @@ def work_until(horizon: datetime, most: int) -> Work:
     changed = changed_until(horizon, due)
     hours = hours_of(due, changed)
     usual = hours.are_usual(cutoff.reading)
-    rest, chosen = hours.where(~usual), hours.where(usual)
-    marked = _numbers(changed.delivery, changed.slot)
-    others = np.union1d(
-        _numbers(rest.delivery, rest.slot), np.setdiff1d(marked, _numbers(chosen.delivery, chosen.slot))
-    )
+    chosen, rest = hours.where(usual), hours.where(~usual)
+    is_other = np.full(len(changed.slot), True)
+    is_other[chosen.mark] = False
+    others = {*_slots(rest.delivery, rest.slot), *_slots(changed.delivery[is_other], changed.slot[is_other])}
+    is_unsettled = changed.reading > cutoff.reading
     return Work(
         horizon=horizon,
         usual=chosen,
-        others=_slots(others),
-        unsettled=frozenset(_slots(marked[changed.reading > cutoff.reading])),
+        others=sorted(others),
+        unsettled=frozenset(_slots(changed.delivery[is_unsettled], changed.slot[is_unsettled])),
         deliveries=due.delivery.tolist(),
         cutoff=cutoff,
     )
 
 
-def _numbers(delivery: Column, slot: Column) -> Column:
-    """One number for each hour of each delivery, in their order."""
-    numbers: Column = delivery * HOURS + slot // HOUR
-    return numbers
-
-
-def _slots(numbers: Column) -> list[SlotKey]:
-    delivery, hour = divmod(numbers, HOURS)
-    return [(pk, moment_at(each * HOUR)) for pk, each in zip(delivery.tolist(), hour.tolist(), strict=True)]
+def _slots(delivery: Column, slot: Column) -> Iterator[SlotKey]:
+    return zip(delivery.tolist(), map(moment_at, slot.tolist()), strict=True)

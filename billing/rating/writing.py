@@ -23,6 +23,8 @@ COPY = """
     FROM STDIN (NULL '-')
 """
 PICO, MICRO = 10**12, 10**6
+# Room for the hours since 2000, below an agreement: enough for nineteen centuries.
+HOURS = 2**24
 LINE = b"usage\t%d\t%s\t0\t-\t%d\t%d\t%d.%06d\t%s\t%d.%012d\t%d.%012d\t%d.%012d\t%d\n"
 
 
@@ -53,9 +55,9 @@ def write_run(first: FirstCharges, others: Sequence[Charge], **facts: Any) -> Ra
 
 def _blocks(first: FirstCharges, others: Sequence[Charge]) -> Iterator[bytes]:
     """The lines of all charges, in the order of agreements and slots. No slot is in both."""
-    order = first.agreement * 2**24 + first.slot // HOUR
+    order = first.agreement * HOURS + first.slot // HOUR
     places = np.searchsorted(
-        order, [charge.agreement_id * 2**24 + microseconds(charge.slot) // HOUR for charge in others]
+        order, [charge.agreement_id * HOURS + microseconds(charge.slot) // HOUR for charge in others]
     )
     begin = 0
     for place, charge in zip(places.tolist(), others, strict=True):

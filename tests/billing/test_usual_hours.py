@@ -82,6 +82,7 @@ def _hours(drawn: list[Any]) -> Hours:
         due,
         of=numbers,
         slot=np.full(count, start),
+        mark=numbers,
         quantity=np.array([NOTHING if each is None else each for each in quantity]),
         last_reading=np.array([NOTHING if each is None else 7 for each in quantity]),
         price=np.array([NOTHING if each is None else each for each in price]),
