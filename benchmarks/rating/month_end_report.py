@@ -16,11 +16,11 @@ AGREEMENTS, HOURS = 100_000, 720
 PAGE = """# How long a month takes to rate and to close
 
 Nothing of the month is rated when it begins: `rate_all` rates all of it, in runs of a million hours, and
-`close_due_periods` makes the invoices of up to 2,000 buyers and the statements of up to 200 owners, with their
-lines, the charges that stand on each, taxes and journals. The exchange rates every hour, so at a month's end
-only the closing is left. There is a reading an hour; it is the sum of an hour that costs, whatever the
-number of its readings. Seconds are by the clock, memory is the most that each process held: rating and closing
-are one process of ours and one of the database, of which up to 128 MiB are shared buffers.
+`close_due_periods` makes the invoices of up to 2,000 buyers and the statements of up to 200 owners, with
+their lines, the charges that stand on each, taxes and journals. The exchange rates every hour, so at a
+month's end only the closing is left. There is a reading an hour; it is the sum of an hour that costs,
+whatever the number of its readings. Seconds are by the clock, memory is the most that each process held:
+rating and closing are one process of ours and one of the database, of which up to 128 MiB are shared buffers.
 
 {table}
 
