@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -71,27 +71,41 @@ def in_order(charges: Iterable[Charge]) -> list[Charge]:
     )
 
 
-def facts_of(charges: Iterable[Charge]) -> dict[str, Any]:
-    """What a run says about the charges that it made."""
-    ordered = in_order(charges)
-    return {
-        "charges_made": len(ordered),
-        "sums": told(totals_of(ordered)),
-        "price_basis": price_basis({charge.agreement_id for charge in ordered}),
-        "charges_digest": _sha256(f"{line_of(charge)}\n" for charge in ordered),
-    }
+class Facts:
+    """What a run says about the charges that it made; they are added in their order, some at a time."""
+
+    def __init__(self) -> None:
+        self._totals = no_totals()
+        self._agreements: set[int] = set()
+        self._digest = hashlib.sha256()
+
+    def add(self, charges: Sequence[Charge]) -> None:
+        add_to(self._totals, charges)
+        for charge in charges:
+            self._agreements.add(charge.agreement_id)
+            self._digest.update(f"{line_of(charge)}\n".encode())
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "charges_made": sum(total["charges"] for total in self._totals.values()),
+            "sums": told(self._totals),
+            "price_basis": price_basis(self._agreements),
+            "charges_digest": self._digest.hexdigest(),
+        }
 
 
-def totals_of(charges: Iterable[Charge]) -> Totals:
+def no_totals() -> Totals:
     """By currency: how many charges, card-seconds, and the exact sums."""
-    totals: Totals = defaultdict(lambda: {"charges": 0, "quantity": 0, **dict.fromkeys(SUMMED, Decimal(0))})
+    return defaultdict(lambda: {"charges": 0, "quantity": 0, **dict.fromkeys(SUMMED, Decimal(0))})
+
+
+def add_to(totals: Totals, charges: Iterable[Charge]) -> None:
     for charge in charges:
         total = totals[charge.currency]
         total["charges"] += 1
         total["quantity"] += charge.quantity
         for name in SUMMED:
             total[name] += getattr(charge, name)
-    return totals
 
 
 def told(totals: Totals) -> dict[str, dict[str, Any]]:
@@ -131,7 +145,9 @@ def _sha256(parts: Iterable[str]) -> str:
 
 def make_run(charges: list[Charge], **facts: Any) -> RatingRun:
     """Store a run with its charges, which name it from then on."""
-    run = RatingRun.objects.create(code=code_version(), **facts_of(charges), **facts)
+    made = Facts()
+    made.add(in_order(charges))
+    run = RatingRun.objects.create(code=code_version(), **made.told(), **facts)
     for charge in charges:
         charge.run = run
     Charge.objects.bulk_create(charges, batch_size=2_000)

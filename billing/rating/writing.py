@@ -13,7 +13,16 @@ from billing.metering.rules import HOUR, microseconds, moment_at
 from billing.money import from_pico
 from billing.rating.columns import Column
 from billing.rating.models import Charge, RatingRun
-from billing.rating.records import Totals, code_version, in_order, line_of, price_basis, told, totals_of
+from billing.rating.records import (
+    Totals,
+    add_to,
+    code_version,
+    in_order,
+    line_of,
+    no_totals,
+    price_basis,
+    told,
+)
 from billing.rating.usual import FirstCharges
 
 A_BLOCK = 10_000
@@ -93,7 +102,8 @@ def _split(units: Column, one: int) -> tuple[Column, Column]:
 
 
 def _totals(first: FirstCharges, others: Sequence[Charge]) -> Totals:
-    totals = totals_of(others)
+    totals = no_totals()
+    add_to(totals, others)
     for currency in np.unique(first.currency):
         chosen = first.currency == currency
         amount, commission = _sum(first.amount[chosen]), _sum(first.commission[chosen])
