@@ -40,26 +40,37 @@ LINE = b"usage\t%d\t%s\t0\t-\t%d\t%d\t%d.%06d\t%s\t%d.%012d\t%d.%012d\t%d.%012d\
 def write_run(first: FirstCharges, others: Sequence[Charge], **facts: Any) -> RatingRun:
     """Store a run with the first charges of usual hours, and the other charges of the run.
 
-    COPY writes them into the table as it is, with all that guards it.
+    COPY writes them into the table as it is, with all that guards it. The run comes after its charges, for it
+    has their digest; the keys that lead to it are checked at commit.
     """
     others = in_order(others)
-    blocks = list(_blocks(first, others))
-    digest = hashlib.sha256()
-    for block in blocks:
-        digest.update(block)
-    run = RatingRun.objects.create(
+    number = _next_run()
+    return RatingRun.objects.create(
+        pk=number,
         code=code_version(),
         charges_made=len(first) + len(others),
         sums=told(_totals(first, others)),
         price_basis=price_basis({*first.agreement.tolist(), *(charge.agreement_id for charge in others)}),
-        charges_digest=digest.hexdigest(),
+        charges_digest=_copy(_blocks(first, others), run=number),
         **facts,
     )
-    of_run = b"\t%d\n" % run.pk
+
+
+def _next_run() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('rating_ratingrun', 'id'))")
+        (number,) = cursor.fetchone()
+    return int(number)
+
+
+def _copy(blocks: Iterator[bytes], *, run: int) -> str:
+    """Write lines while they are made; their digest."""
+    digest, of_run = hashlib.sha256(), b"\t%d\n" % run
     with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(COPY) as copy:
         for block in blocks:
+            digest.update(block)
             copy.write(block.replace(b"\n", of_run))
-    return run
+    return digest.hexdigest()
 
 
 def _blocks(first: FirstCharges, others: Sequence[Charge]) -> Iterator[bytes]:
