@@ -18,6 +18,9 @@ from billing.invoicing.models import Issuer, Line
 from billing.invoicing.spans import Span
 
 HOUR = timedelta(hours=1)
+# What a line is of: agreement, period, and the tax rules of both sides.
+LineKey = tuple[int, int, int, int]
+MOST_CHARGES = 1_000_000
 
 # A row a charge. Its period is the closed one that its hour lies in, or else the one that is being closed; in
 # a preview the number, below zero, of the one that will be. Its tax rules are those in force at its hour, on
@@ -122,23 +125,53 @@ def preview(issuer: Issuer, spans: Sequence[Span], *, parties: Collection[int] |
         return _split(cursor, issuer)
 
 
-def name_charges(lines: Mapping[tuple[int, int, int, int], tuple[Line, Line]]) -> int:
-    """Write down which gathered charge stands on which invoice line and statement line; how many did."""
-    rows = [[*key, invoice.pk, statement.pk] for key, (invoice, statement) in lines.items()]
+def name_charges(lines: Mapping[LineKey, tuple[Line, Line]]) -> int:
+    """Write down which gathered charge stands on which invoice line and statement line; how many did.
+
+    A part of the lines at a time, and the keys to charges and lines are checked with each: what the database
+    would remember until the commit, to check it then, is bounded however many charges there are.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX ON open_charge (agreement_id); ANALYZE open_charge")
         cursor.execute(
             """
-            INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)
-            SELECT charge.charge_id, line.invoice, line.statement
-            FROM open_charge charge
-            JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-                AS line (agreement, period, sold_rule, bought_rule, invoice, statement)
-                ON line.agreement = charge.agreement_id AND line.period = charge.period_id
-                AND line.sold_rule = charge.sold_rule AND line.bought_rule = charge.bought_rule
-            """,
-            [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 6,
+            SELECT string_agg(quote_ident(conname), ', ') FROM pg_constraint
+            WHERE conrelid = 'invoicing_invoicedcharge'::regclass AND contype = 'f'
+            """
         )
-        return int(cursor.rowcount)
+        (keys,) = cursor.fetchone()
+        cursor.execute(f"SET CONSTRAINTS {keys} IMMEDIATE")
+        return sum(_name(cursor, part) for part in _parts(lines))
+
+
+def _parts(lines: Mapping[LineKey, tuple[Line, Line]]) -> Iterator[list[list[int]]]:
+    """Rows of lines with their keys, of about ``MOST_CHARGES`` charges together."""
+    part: list[list[int]] = []
+    charges = 0
+    for key, (invoice, statement) in sorted(lines.items()):
+        part.append([*key, invoice.pk, statement.pk])
+        charges += invoice.charge_count
+        if charges >= MOST_CHARGES:
+            yield part
+            part, charges = [], 0
+    if part:
+        yield part
+
+
+def _name(cursor: CursorWrapper, rows: Sequence[Sequence[int]]) -> int:
+    cursor.execute(
+        """
+        INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)
+        SELECT charge.charge_id, line.invoice, line.statement
+        FROM open_charge charge
+        JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+            AS line (agreement, period, sold_rule, bought_rule, invoice, statement)
+            ON line.agreement = charge.agreement_id AND line.period = charge.period_id
+            AND line.sold_rule = charge.sold_rule AND line.bought_rule = charge.bought_rule
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    return int(cursor.rowcount)
 
 
 def _parameters(
