@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from billing.metering.models import ChangedSlot
+from billing.metering.models import ChangedSlot, MeteredHour
 from billing.metering.rules import microseconds
 from billing.metering.storage import Usage
 from billing.rating import services
+from billing.rating.columns import read_columns
 from billing.rating.judgement import Case, Due, judge
 from billing.rating.models import Charge, ParkedUsage, RatedUntil, RatingRun
 from billing.rating.records import line_of
@@ -246,3 +247,30 @@ def test_a_run_that_fails_half_way_leaves_nothing_behind(cast: Cast, monkeypatch
     assert ChangedSlot.objects.exists()
     rate_at()
     assert Charge.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_sums_that_are_not_those_of_the_readings_are_found_by_a_replay(cast: Cast) -> None:
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10"])
+    send(agent_of(cast.owner), event(delivery, quantity=480))
+    MeteredHour.objects.update(quantity=481)
+    run = rate_at()
+    assert run is not None
+    assert Charge.objects.get().quantity == 481
+    (first, *_) = replay_run(run).differences
+    assert first.subject == f"charge A{delivery.agreement_id} {START.isoformat()} #0"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("value", "problem"), [("NULL::bigint", "not all"), ("1::int", "not all")])
+def test_a_column_that_is_not_of_its_width_is_refused(value: str, problem: str) -> None:
+    assert read_columns("SELECT 7::bigint, true", {}, number="i8", flag="?")["number"].tolist() == [7]
+    with pytest.raises(ValueError, match=problem):
+        read_columns(f"SELECT {value}", {}, number="i8")
+
+
+@pytest.mark.django_db
+def test_columns_that_make_up_for_each_other_are_refused() -> None:
+    """A short one and a long one: the row has the right length, and its fields are elsewhere."""
+    with pytest.raises(ValueError, match="is not always"):
+        read_columns("SELECT 1::int, 2::bigint", {}, one="i8", other="i4")
