@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -52,6 +52,8 @@ cases = st.tuples(
 )
 
 
+# A whole hour of all cards, and a card-second more.
+@example([(8, 28_800, 10_000_000, 30_000, 3600), (8, 28_801, 10_000_000, 30_000, 3600)])
 @given(st.lists(cases, min_size=1, max_size=20))
 def test_what_is_usual_costs_what_judging_it_says_to_the_byte(drawn: list[Any]) -> None:
     hours = _hours(drawn)
@@ -198,6 +200,23 @@ def _said() -> list[Any]:
         list(RatedUntil.objects.order_by("delivery").values_list("delivery", "until")),
         list(ChangedSlot.objects.order_by("pk").values_list("pk", flat=True)),
     ]
+
+
+@pytest.mark.django_db
+def test_an_hour_that_was_charged_is_corrected_even_where_its_turn_comes_again(cast: Cast) -> None:
+    """An end was reported too early, and set right after the hour behind it had been charged."""
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "10"])
+    agent = agent_of(cast.owner)
+    send(agent, event(delivery, "a"), event(delivery, "b", at=START + HOUR, quantity=0))
+    Delivery.objects.update(state="ended", active_until=START + 30 * MINUTE)
+    rate_at(START + HOUR + 15 * MINUTE)
+    rate_at(START + 2 * HOUR + 15 * MINUTE)
+    assert Charge.objects.filter(slot=START + HOUR).count() == 1
+    Delivery.objects.update(active_until=START + 2 * HOUR)
+    send(agent, event(delivery, "c", at=START + HOUR, quantity=480))
+    rate_at()
+    first, second = Charge.objects.filter(slot=START + HOUR).order_by("sequence")
+    assert (first.quantity, second.quantity, second.corrects) == (0, 480, first)
 
 
 @pytest.mark.django_db
