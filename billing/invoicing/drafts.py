@@ -18,6 +18,8 @@ from billing.ledger.services import Leg
 from billing.money import tax_on, to_minor
 
 Kind = Document.Kind
+# Agreement, period, and the tax rules of both sides.
+LineKey = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +54,7 @@ class Billable:
     charges: int
 
     @property
-    def key(self) -> tuple[int, int, int, int]:
+    def key(self) -> LineKey:
         return self.agreement, self.period, self.invoice_tax.rule, self.statement_tax.rule
 
     @property

@@ -13,13 +13,11 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from billing.invoicing.drafts import Billable, Tax
+from billing.invoicing.drafts import Billable, LineKey, Tax
 from billing.invoicing.models import Issuer, Line
 from billing.invoicing.spans import Span
 
 HOUR = timedelta(hours=1)
-# What a line is of: agreement, period, and the tax rules of both sides.
-LineKey = tuple[int, int, int, int]
 MOST_CHARGES = 1_000_000
 
 # A row a charge. Its period is the closed one that its hour lies in, or else the one that is being closed; in
@@ -144,9 +142,9 @@ def name_charges(lines: Mapping[LineKey, tuple[Line, Line]]) -> int:
         return sum(_name(cursor, part) for part in _parts(lines))
 
 
-def _parts(lines: Mapping[LineKey, tuple[Line, Line]]) -> Iterator[list[list[int]]]:
+def _parts(lines: Mapping[LineKey, tuple[Line, Line]]) -> Iterator[list[list[Any]]]:
     """Rows of lines with their keys, of about ``MOST_CHARGES`` charges together."""
-    part: list[list[int]] = []
+    part: list[list[Any]] = []
     charges = 0
     for key, (invoice, statement) in sorted(lines.items()):
         part.append([*key, invoice.pk, statement.pk])
@@ -158,7 +156,7 @@ def _parts(lines: Mapping[LineKey, tuple[Line, Line]]) -> Iterator[list[list[int
         yield part
 
 
-def _name(cursor: CursorWrapper, rows: Sequence[Sequence[int]]) -> int:
+def _name(cursor: CursorWrapper, rows: Sequence[Sequence[Any]]) -> int:
     cursor.execute(
         """
         INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)

@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.actors import Actor
 from accounts.models import Organisation
 from billing.invoicing import intake
-from billing.invoicing.drafts import Billable, Draft, drafts, legs_of_invoice, legs_of_statement
+from billing.invoicing.drafts import Billable, Draft, LineKey, drafts, legs_of_invoice, legs_of_statement
 from billing.invoicing.intake import Gathered, name_charges
 from billing.invoicing.issuers import issuer_now
 from billing.invoicing.models import (
@@ -244,8 +244,8 @@ class _Finalising:
         documents: Sequence[Document],
         wanted: Sequence[Draft],
         kind: Document.Kind,
-        counterparts: Mapping[tuple[int, int, int, int], Line],
-    ) -> dict[tuple[int, int, int, int], Line]:
+        counterparts: Mapping[LineKey, Line],
+    ) -> dict[LineKey, Line]:
         """The lines of all documents of a kind, stored, by what they are of."""
         of_kind = [pair for pair in zip(documents, wanted, strict=True) if pair[1].kind == kind]
         corrected = self._corrected(kind, (line for _, draft in of_kind for line in draft.lines))
