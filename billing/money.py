@@ -44,9 +44,12 @@ def amount_of(card_seconds: int, price: Decimal) -> Decimal:
 
     Thirds of a micro-unit have no last decimal place, so the quotient is rounded, once, here.
     """
-    shift = 10 ** (AMOUNT_PLACES - PRICE_PLACES)
-    micro = _units(price, PRICE_PLACES)
-    return _decimal(_half_even(card_seconds * micro * shift, SECONDS_AN_HOUR), AMOUNT_PLACES)
+    return priced(card_seconds * 10 ** (AMOUNT_PLACES - PRICE_PLACES), _units(price, PRICE_PLACES))
+
+
+def priced(micro_seconds: int, micro_price: int) -> Decimal:
+    """What millionths of a unit-second cost at millionths of the currency a unit-hour, rounded likewise."""
+    return _decimal(_half_even(micro_seconds * micro_price, SECONDS_AN_HOUR), AMOUNT_PLACES)
 
 
 def commission_of(amount: Decimal, rate: Decimal) -> Decimal:
