@@ -25,7 +25,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from billing.money import SECONDS_AN_HOUR, priced
-from marketplace.agreements.term import MICRO, Sheet
+from marketplace.terms.sheet import MICRO, Sheet
 
 
 class Kind(StrEnum):

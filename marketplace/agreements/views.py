@@ -17,7 +17,7 @@ from accounts.actors import Capability
 from accounts.requests import PageRequest
 from marketplace.agreements.forms import AgreementFilter
 from marketplace.agreements.models import Agreement
-from marketplace.agreements.selectors import agreements_for
+from marketplace.agreements.selectors import placed_for
 from marketplace.agreements.terms import dispute_days, service_level
 from marketplace.clock import HOUR, market_now
 from marketplace.web.listing import Column, Listing, page_of, show
@@ -61,7 +61,7 @@ AGREEMENTS: Listing[Agreement, Agreement] = Listing(
 def agreements(request: PageRequest) -> HttpResponseBase:
     choice = AgreementFilter(request.GET)
     mine = request.viewer.organisations_with(Capability.READ)
-    everything = agreements_for(request.viewer).select_related("delivery")
+    everything = placed_for(request.viewer).select_related("delivery")
     rows = choice.of(everything, mine=mine, now=market_now())
     context = {
         "filter": choice,
@@ -88,7 +88,7 @@ def totals(rows: QuerySet[Agreement]) -> Sequence[dict[str, Any]]:
 @login_required
 @require_safe
 def agreement(request: PageRequest, pk: int) -> HttpResponse:
-    shown = get_object_or_404(agreements_for(request.viewer).select_related("delivery"), pk=pk)
+    shown = get_object_or_404(placed_for(request.viewer).select_related("delivery"), pk=pk)
     slots = [
         {"slot": shown.starts_at + number * HOUR, "price": price, "value": price * shown.cards}
         for number, price in enumerate(shown.allocation.prices)

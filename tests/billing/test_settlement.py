@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.rating.settlement import Kind, Settlement, Use, settle
-from marketplace.agreements.term import MICRO, Sheet, Tier, Unit, months
 from marketplace.errors import InvalidInput
+from marketplace.terms.calendar import months
+from marketplace.terms.sheet import MICRO, Sheet, Tier, Unit
 
 HOUR = 3600 * MICRO
 SHEET = Sheet(

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils.translation import gettext as _
 
@@ -60,7 +58,7 @@ class Sheet:
     carry_forward_months: int
 
     def __post_init__(self) -> None:
-        wrong = {name: text for name, text, holds in self._rules() if not holds}
+        wrong = {name: text for name, text, holds in reversed([*self._rules()]) if not holds}
         if wrong:
             raise InvalidInput(_("These are no terms."), wrong)
 
@@ -68,6 +66,8 @@ class Sheet:
         """Field, what is wrong with it, and whether it is right."""
         quantity, price = self.quantity, self.price
         yield "quantity", _("Commit more than 0 and at most 1,000,000,000."), 0 < quantity <= MOST_QUANTITY
+        whole = self.unit is not Unit.CARD_HOUR or quantity % MICRO == 0
+        yield "quantity", _("Commit whole card-hours."), whole
         yield "price", _("Give a price above 0 and up to 1,000,000."), 0 < price <= MOST_PRICE
         yield "take_or_pay", _("Give a share between 0 and 1."), 0 <= self.take_or_pay <= MICRO
         borders = pairwise([MICRO - 1, *(tier.above for tier in self.tiers)])
@@ -105,25 +105,6 @@ class Sheet:
             make_up_months=int(terms["make_up_months"]),
             carry_forward_months=int(terms["carry_forward_months"]),
         )
-
-
-def months(first: datetime, count: int, zone: str) -> list[tuple[datetime, datetime]]:
-    """``count`` months from that of ``first`` on, as [start, end) in UTC: midnight to midnight in the zone.
-
-    A slot belongs to the month that its beginning lies in, so a change of the clocks makes a month an hour
-    longer or shorter, and nothing is lost or counted twice.
-    """
-    try:
-        place = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise InvalidInput(_("These are no terms."), {"zone": _("There is no such time zone.")}) from error
-    local = first.astimezone(place)
-    place_of = local.year * 12 + local.month - 1
-    borders = [
-        datetime(each // 12, each % 12 + 1, 1, tzinfo=place).astimezone(UTC)
-        for each in range(place_of, place_of + count + 1)
-    ]
-    return list(pairwise(borders))
 
 
 def _unit(terms: Mapping[str, Any]) -> Unit:
