@@ -26,6 +26,8 @@ DECISIVE = (
     "rating/judgement.py",
     "rating/records.py",
     "rating/service_levels.py",
+    "rating/settlement.py",
+    "rating/settling.py",
     "rating/slots.py",
 )
 SUMMED = ("amount", "commission", "credit")
@@ -94,7 +96,7 @@ def price_basis(agreements: Iterable[int]) -> str:
     rows = Agreement.objects.filter(pk__in=set(agreements)).order_by("pk")
     facts = rows.values_list("pk", "terms_digest", "currency", "commission_rate", "allocation__prices")
     return _sha256(
-        f"{pk}\t{digest}\t{currency}\t{rate:.6f}\t{','.join(f'{price:.6f}' for price in prices)}\n"
+        f"{pk}\t{digest}\t{currency}\t{rate:.6f}\t{','.join(f'{price:.6f}' for price in prices or ())}\n"
         for pk, digest, currency, rate, prices in facts
     )
 

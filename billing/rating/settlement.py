@@ -7,7 +7,7 @@ leaves no trace in the sums.
 
 For a month with quantity ``C``, undelivered ``U`` (called off, and the site failed), delivered ``D``:
 
-    minimum    M = ⌊take_or_pay · max(C − U, 0)⌋
+    minimum    M = ⌊take_or_pay · max(C − U, 0)⌋            in whole unit-seconds, as all of these are
     carried    K = min(what carry-forward rights are left, max(M − D, 0))
     shortfall  S = max(M − K − D, 0)                    paid at the base price, and becomes a make-up right
     made up    F = min(what make-up rights are left, max(D − M, 0))     free: it was paid before
@@ -104,7 +104,7 @@ def _settle(
     number: int, sheet: Sheet, use: Use, make_up: Sequence[Right], carry_forward: Sequence[Right]
 ) -> Settlement:
     committed = sheet.quantity * SECONDS_AN_HOUR
-    minimum = sheet.take_or_pay * max(committed - use.undelivered, 0) // MICRO
+    minimum = _part(max(committed - use.undelivered, 0), sheet.take_or_pay)
     carried, carry_forward = _use(carry_forward, max(minimum - use.delivered, 0))
     shortfall = max(minimum - carried - use.delivered, 0)
     made_up, make_up = _use(make_up, max(use.delivered - minimum, 0))
@@ -122,7 +122,7 @@ def _settle(
 
 def _dues(sheet: Sheet, paid: int, *, shortfall: int, made_up: int) -> list[Due]:
     committed = sheet.quantity * SECONDS_AN_HOUR
-    borders = [committed, *(committed * tier.above // MICRO for tier in sheet.tiers)]
+    borders = [committed, *(_part(committed, tier.above) for tier in sheet.tiers)]
     prices = [sheet.price, *(tier.price for tier in sheet.tiers)]
     dues = [Due(Kind.USAGE, min(paid, committed), sheet.price)]
     for low, high, price in zip(borders, [*borders[1:], None], prices, strict=True):
@@ -130,6 +130,11 @@ def _dues(sheet: Sheet, paid: int, *, shortfall: int, made_up: int) -> list[Due]
         dues.append(Due(Kind.OVERAGE, max(part, 0), price))
     dues += [Due(Kind.MAKE_UP, made_up, 0), Due(Kind.SHORTFALL, shortfall, sheet.price)]
     return [due for due in dues if due.quantity]
+
+
+def _part(quantity: int, share: int) -> int:
+    """A share, in ppm, of a quantity, rounded down to whole unit-seconds."""
+    return quantity * share // MICRO // MICRO * MICRO
 
 
 def _alive(rights: Sequence[Right], number: int) -> Sequence[Right]:

@@ -86,9 +86,10 @@ def test_what_the_site_failed_to_deliver_lowers_the_minimum() -> None:
     assert nothing_at_all.amount == 0
 
 
-# -- Each token is a tenth of the smallest quantity, counted by itself ---------------------------------------
+# -- Each token is a tenth of the smallest quantity, and counted by itself ----------------------------------
 
-TOKEN = 360
+TOKEN = 9 * MICRO
+SMALLEST = 25_000
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Month:
         tiers = tuple(Tier(each * 100_000, 50 + 10 * place) for place, each in enumerate(self.borders))
         sheet = Sheet(
             unit=Unit.NP_HOUR,
-            quantity=self.quantity,
+            quantity=self.quantity * SMALLEST,
             price=30,
             take_or_pay=self.share * 100_000,
             tiers=tiers,

@@ -50,6 +50,8 @@ ROWS = [
     ),
     Row("api:term-detail", api_object(counterparty=200), given=a_term),
     Row("api:term-detail", api_object(counterparty=200), of="buyer", given=a_term),
+    Row("api:term-months", api_object(counterparty=200), given=a_term),
+    Row("api:term-months", api_object(counterparty=200), of="buyer", given=a_term),
     Row(
         "api:term-amendments",
         traders(201, counterparty=201, **EITHER_SIDE | {"token_trade": 201}),
