@@ -9,8 +9,8 @@ from workbench.databases import Databases
 from workbench.files import write_private
 
 LOCAL = "127.0.0.1,localhost"
-# A demo of two minutes shows invoices too: periods of one market hour, closed as soon as they are rated. Months
-# of term agreements are four hours (``demo.terms``).
+# A demo of two minutes shows invoices too: periods of one market hour, closed as soon as they are rated. And
+# a month of a term agreement is four hours (``demo.terms``).
 BILLING = {
     "BILLING_PERIOD": "hours:1",
     "RATING_GRACE_MINUTES": "20",
