@@ -27,7 +27,7 @@ from marketplace.agreements.term_services import accept_terms, propose_amendment
 from marketplace.delivery.models import Delivery
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO
-from tests.billing.builders import HOUR, make_delivery
+from tests.billing.builders import HOUR, agent_of, event, make_delivery, send
 from tests.billing.scenes import close
 from tests.cast import Cast
 from tests.terms.months import (
@@ -100,13 +100,15 @@ def test_late_usage_is_booked_as_the_difference_with_its_own_month(cast: Cast, t
     close(AFTER_ONE + timedelta(hours=3))
     (first,) = Charge.objects.filter(agreement=agreement_of(term))
     deliver(delivery, -1, 4, name="late", now=AFTER_ONE)
-    settle_at(AFTER_TWO)
+    # No other month has ended: the late usage alone is what makes it due.
+    settle_at(AFTER_ONE + HOUR)
     late = Charge.objects.get(corrects=first)
     # 4 were reported late: they were undelivered before, so the minimum rises by 3.2 of them, and falls by 4.
     perfect = settle([(SHEET, Use(10 * 3600 * MICRO))])[0]
     assert late.slot == first.slot
     assert first.quantity + late.quantity == perfect.shortfall // MICRO
     assert first.amount + late.amount == perfect.dues[-1].amount
+    settle_at(AFTER_TWO)
     close(AFTER_TWO + timedelta(hours=3))
     line = Line.objects.get(invoiced_charges__charge=late)
     assert line.corrects == Line.objects.get(invoiced_charges__charge=first)
@@ -181,7 +183,8 @@ def test_the_database_keeps_what_is_owed_to_term_agreements(cast: Cast, term: Te
 # -- In whatever order ---------------------------------------------------------------------------------------
 
 HOURS = 8
-facts = st.lists(st.tuples(st.integers(0, HOURS - 1), st.integers(0, 9)), min_size=1, max_size=14)
+BOTH_OVER = NOON + 2 * MONTH
+facts = st.lists(st.tuples(st.integers(0, HOURS - 1), st.integers(0, 4)), min_size=1, max_size=14)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("send"), st.lists(st.integers(0, 13), max_size=6)),
@@ -203,49 +206,63 @@ def test_the_order_of_usage_and_settlements_leaves_no_trace_in_the_money(
     cast: Cast, term: TermAgreement, facts: list[tuple[int, int]], history: list[Any]
 ) -> None:
     with transaction.atomic():
-        deliveries = [called_off(cast, term, month) for month in range(2)]
-        _live_through(deliveries, facts, history)
+        _live_through([called_off(cast, term, month) for month in range(2)], facts, history)
         connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         _compare(term, facts)
         transaction.set_rollback(True)
 
 
-def _send(deliveries: list[Delivery], facts: list[tuple[int, int]], chosen: list[int], now: Any) -> None:
-    """Each hour's first report is the one that counts; those of another figure are conflicts."""
-    first = dict(reversed(facts))
-    for index in chosen:
-        hour = facts[index % len(facts)][0]
-        quantities = [-1] * 4
-        quantities[hour % 4] = min(first[hour], 8)
-        deliver(deliveries[hour // 4], *quantities, now=now)
-
-
 def _live_through(deliveries: list[Delivery], facts: list[tuple[int, int]], history: list[Any]) -> None:
-    clock = NOON
+    """Of the first half of each hour it is known at once that nothing came; the second half may come late."""
+    for delivery in deliveries:
+        _report(delivery, dict.fromkeys(range(4), 0), first_half=True)
+    clock = BOTH_OVER
     for kind, detail in history:
         if kind == "send":
-            late = max(clock, NOON + 2 * MONTH)
-            _send(deliveries, facts, detail, late)
+            _send(deliveries, facts, detail)
             continue
         clock += timedelta(minutes=detail)
         settle_at(clock) if kind == "settle" else close(clock)
-    everything = max(clock, NOON + 2 * MONTH)
-    _send(deliveries, facts, list(range(len(facts))), everything)
-    # Hours of which nothing was ever reported would wait for a person.
-    silent = [(hour, 0) for hour in range(HOURS) if hour not in dict(facts)]
-    if silent:
-        _send(deliveries, silent, list(range(len(silent))), everything)
-    settle_at(everything + 3 * HOUR)
+    _send(deliveries, facts, list(range(len(facts))))
+    settle_at(clock + HOUR)
+
+
+def _send(deliveries: list[Delivery], facts: list[tuple[int, int]], chosen: list[int]) -> None:
+    """Each hour's first figure is the one that counts; a repetition of it is a duplicate."""
+    first = dict(reversed(facts))
+    for index in chosen:
+        hour = facts[index % len(facts)][0]
+        _report(deliveries[hour // 4], {hour % 4: first[hour]}, first_half=False)
+
+
+def _report(delivery: Delivery, card_hours: dict[int, int], *, first_half: bool) -> None:
+    late = timedelta() if first_half else HOUR / 2
+    events = [
+        event(
+            delivery,
+            f"{delivery.pk}-{hour}-{first_half}",
+            at=delivery.starts_at + hour * HOUR + late,
+            seconds=1800,
+            quantity=quantity * 3600,
+        )
+        for hour, quantity in card_hours.items()
+    ]
+    answers = send(agent_of(delivery.agreement.owner), *events, now=BOTH_OVER)
+    assert {answer.status.value for answer in answers} <= {"accepted", "duplicate"}
 
 
 def _compare(term: TermAgreement, facts: list[tuple[int, int]]) -> None:
     delivered = [0, 0]
     for hour, quantity in dict(reversed(facts)).items():
-        delivered[hour // 4] += min(quantity, 8)
+        delivered[hour // 4] += quantity
     second = 3600 * MICRO
     months = [(SHEET, Use(each * second, (32 - each) * second)) for each in delivered]
     rows = [row for row in months_of(term) if row.month < 2]
     for row, perfect in zip(rows, settle(months), strict=True):
         charges = Charge.objects.filter(slot__gte=row.starts_at, slot__lt=row.ends_at)
-        assert charges.aggregate(sum=Sum("amount"))["sum"] == perfect.amount
+        sums = charges.aggregate(Sum("amount"), Sum("commission"), Sum("credit"))
+        assert sums["amount__sum"] == perfect.amount
+        assert sums["commission__sum"] + sums["credit__sum"] == perfect.amount
         assert row.shortfall == perfect.shortfall // MICRO
+        billed = charges.exclude(kind=Charge.Kind.OVERAGE).aggregate(sum=Sum("quantity"))["sum"]
+        assert billed == row.delivered + row.shortfall - row.made_up
