@@ -19,7 +19,7 @@ from billing.rating_views import WITH_DOCUMENTS
 from marketplace.terms.selectors import term_agreements_for
 
 FIGURES = (
-    "quantity", "delivered", "undelivered", "shortfall", "overage", "made_up", "make_up_left",
+    "quantity", "offered", "delivered", "undelivered", "shortfall", "overage", "made_up", "make_up_left",
     "carry_forward_left",
 )  # fmt: skip
 
@@ -30,6 +30,7 @@ class MonthLine:
 
     row: MonthSettlement
     quantity: Decimal
+    offered: Decimal
     delivered: Decimal
     undelivered: Decimal
     shortfall: Decimal

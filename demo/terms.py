@@ -36,7 +36,7 @@ SHEET = {
     "carry_forward_months": 1,
 }
 # Cards and hours that are called off in each month, over and over.
-CALLED_OFF = ((1, 2), (4, 4), (4, 3), (1, 4))
+CALLED_OFF = ((1, 2), (4, 4), (4, 4), (1, 4))
 SECONDS_BETWEEN_TURNS = 10.0
 IDEMPOTENCY_KEY = "Idempotency-Key"
 

@@ -20,9 +20,9 @@ class MonthSerializer(serializers.ModelSerializer[MonthSettlement]):
     class Meta:
         model = MonthSettlement
         fields: ClassVar = [
-            "month", "starts_at", "ends_at", "agreement", "run", "quantity", "delivered", "undelivered",
-            "minimum", "shortfall", "overage", "carried", "made_up", "make_up_left", "carry_forward_left",
-            "amount",
+            "month", "starts_at", "ends_at", "agreement", "run", "quantity", "offered", "delivered",
+            "undelivered", "minimum", "shortfall", "overage", "carried", "made_up", "make_up_left",
+            "carry_forward_left", "amount",
         ]  # fmt: skip
 
 

@@ -5,7 +5,8 @@ behind are used by later ones, so a late reading in one month may change another
 compared with what ``settle`` says now, and the difference is booked. So the order in which usage arrives
 leaves no trace in the sums.
 
-For a month with quantity ``C``, undelivered ``U`` (called off, and the site failed), delivered ``D``:
+For a month with quantity ``C``, undelivered ``U`` (of ``C`` what the owner did not offer, and what was called
+off and the site did not deliver), delivered ``D``:
 
     minimum    M = ⌊take_or_pay · max(C − U, 0)⌋            in whole unit-seconds, as all of these are
     carried    K = min(what carry-forward rights are left, max(M − D, 0))
@@ -39,7 +40,8 @@ class Kind(StrEnum):
 class Use:
     """What happened in a month, in millionths of a unit-second: a card-second, or an nP-second.
 
-    ``undelivered`` is what the buyer had called off and the site did not deliver.
+    ``undelivered`` is what the owner did not offer of the quantity, and what the buyer had called off and the
+    site did not deliver.
     """
 
     delivered: int

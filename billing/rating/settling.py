@@ -9,7 +9,7 @@ charge it corrects. So the order in which usage arrives leaves no trace in the s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +30,7 @@ from billing.rating.settlement import Kind as DueKind
 from billing.rating.settlement import Settlement, Use, settle
 from marketplace.agreements.models import Agreement
 from marketplace.clock import HOUR
+from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement, TermVersion, sheets_of
 from marketplace.terms.sheet import MICRO, PLACES, Sheet
 
@@ -170,14 +171,16 @@ class _Months:
         accepted = agreement.term.versions.filter(state=TermVersion.State.ACCEPTED, closed_at__lte=at)
         self.sheets = sheets_of(agreement.term, list(accepted))[: len(self.spans)]
         charges = Charge.objects.all() if before is None else Charge.objects.filter(run__lt=before)
-        self.uses = self._uses(charges.filter(kind=Kind.USAGE))
+        self.offered = [_offered(agreement.term, start, end) for start, end in self.spans]
+        self.delivered, self.failed = self._usage(charges.filter(kind=Kind.USAGE))
+        self.uses = [self._use(month) for month in range(len(self.spans))]
         self.given: dict[tuple[datetime, str], list[Charge]] = defaultdict(list)
         for charge in charges.filter(agreement=agreement, kind__in=OF_MONTHS).order_by("sequence"):
             self.given[charge.slot, charge.kind].append(charge)
 
     def settled(self, last_reading: int) -> Iterator[Settled]:
         found = settle(list(zip(self.sheets, self.uses, strict=True)))
-        for month, (sheet, use, settlement) in enumerate(zip(self.sheets, self.uses, found, strict=True)):
+        for month, (sheet, settlement) in enumerate(zip(self.sheets, found, strict=True)):
             owed = _owed(sheet, settlement)
             charges = [
                 charge
@@ -185,10 +188,16 @@ class _Months:
                 if (charge := self._missing(month, sheet, kind, owed.get(kind, NOTHING), last_reading))
             ]
             amount = sum((amount for _, amount in owed.values()), Decimal())
-            yield Settled(self._row(month, sheet, use, settlement, amount), charges)
+            yield Settled(self._row(month, sheet, settlement, amount), charges)
 
-    def _uses(self, usage: QuerySet[Charge]) -> list[Use]:
-        """What was delivered and what was not, month by month; of a slot no more than was called off."""
+    def _use(self, month: int) -> Use:
+        quantity = self.sheets[month].quantity * SECONDS_AN_HOUR // MICRO
+        missing = max(quantity - self.offered[month], 0)
+        undelivered = (missing + self.failed[month]) * MICRO
+        return Use(delivered=self.delivered[month] * MICRO, undelivered=undelivered)
+
+    def _usage(self, usage: QuerySet[Charge]) -> tuple[list[int], list[int]]:
+        """Card-seconds of the call-offs that were delivered and that were not, month by month."""
         placed = Agreement.objects.filter(term=self.agreement.term_id, kind=Agreement.Kind.CALL_OFF)
         rows = usage.filter(agreement__in=placed).order_by().values_list("agreement", "slot")
         charged = {(pk, slot): total for pk, slot, total in rows.annotate(Sum("quantity"))}
@@ -196,16 +205,12 @@ class _Months:
         for pk, cards, start, end in placed.values_list("pk", "cards", "starts_at", "ends_at"):
             for number in range((end - start) // HOUR):
                 called_off[pk, start + number * HOUR] = cards * SECONDS_AN_HOUR
+        failed = {key: max(owed - charged.get(key, 0), 0) for key, owed in called_off.items()}
+        return self._by_month(charged), self._by_month(failed)
+
+    def _by_month(self, quantities: Mapping[tuple[int, datetime], int]) -> list[int]:
         return [
-            Use(
-                delivered=MICRO * sum(each for (_, slot), each in charged.items() if start <= slot < end),
-                undelivered=MICRO
-                * sum(
-                    max(owed - charged.get(key, 0), 0)
-                    for key, owed in called_off.items()
-                    if start <= key[1] < end
-                ),
-            )
+            sum(each for (_, slot), each in quantities.items() if start <= slot < end)
             for start, end in self.spans
         ]
 
@@ -237,9 +242,7 @@ class _Months:
             last_reading=last_reading,
         )
 
-    def _row(
-        self, month: int, sheet: Sheet, use: Use, settlement: Settlement, amount: Decimal
-    ) -> MonthSettlement:
+    def _row(self, month: int, sheet: Sheet, settlement: Settlement, amount: Decimal) -> MonthSettlement:
         start, end = self.spans[month]
         beyond = sum(due.quantity for due in settlement.dues if due.kind is DueKind.OVERAGE)
         return MonthSettlement(
@@ -248,8 +251,9 @@ class _Months:
             starts_at=start,
             ends_at=end,
             quantity=sheet.quantity * SECONDS_AN_HOUR // MICRO,
-            delivered=use.delivered // MICRO,
-            undelivered=use.undelivered // MICRO,
+            offered=self.offered[month],
+            delivered=self.delivered[month],
+            undelivered=self.failed[month],
             minimum=settlement.minimum // MICRO,
             shortfall=settlement.shortfall // MICRO,
             overage=beyond // MICRO,
@@ -259,6 +263,24 @@ class _Months:
             carry_forward_left=sum(right.left for right in settlement.carry_forward) // MICRO,
             amount=amount,
         )
+
+
+def _offered(term: TermAgreement, start: datetime, end: datetime) -> int:
+    """Card-seconds that were reserved for the agreement. Of what was withdrawn, those that were sold.
+
+    Of hours gone by nobody changes that any more: their offers keep cards and window, and a withdrawal is of
+    hours to come.
+    """
+    offers = Offer.objects.filter(reserved_for=term, starts_at__lt=end, ends_at__gt=start)
+    hours = 0
+    for offer in offers:
+        until = min(end, offer.ends_at, offer.withdrawn_at or end)
+        # An hour that had begun when it was withdrawn was offered.
+        hours += offer.cards * max(-((max(start, offer.starts_at) - until) // HOUR), 0)
+        if offer.withdrawn_at is not None:
+            later = offer.hours.filter(slot__gte=max(start, offer.withdrawn_at), slot__lt=end)
+            hours += later.aggregate(sold=Sum("cards_sold"))["sold"] or 0
+    return hours * SECONDS_AN_HOUR
 
 
 def _owed(sheet: Sheet, settlement: Settlement) -> dict[Charge.Kind, tuple[int, Decimal]]:

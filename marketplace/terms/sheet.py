@@ -89,6 +89,7 @@ class Sheet:
             "make_up_months": self.make_up_months,
             "carry_forward_months": self.carry_forward_months,
             "billed": "delivered unit-seconds; reserved and idle is billed, outage is not",
+            "quantity_is_lowered_by": "what the owner does not offer; what is called off and not delivered",
         }
 
     @classmethod

@@ -13,10 +13,12 @@ from billing.rating.services import rate
 from billing.rating.settling import months_of as settled_months
 from billing.rating.settling import settle_months
 from marketplace.delivery.models import Delivery
+from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO, Sheet, Tier, Unit
 from tests.billing.builders import HOUR, agent_of, event, make_delivery, send
 from tests.cast import Cast
+from tests.factories import make_fleet, make_offer, make_site
 from tests.terms.scenes import agreement_of, concluded
 
 CALENDAR = "hours:4"
@@ -38,7 +40,14 @@ SHEET = Sheet(
 
 def short_months(cast: Cast, settings: Any, **changes: Any) -> TermAgreement:
     settings.TERM_CALENDAR = CALENDAR
-    return concluded(cast, **{"starts_at": NOON, "months": 4, "sheet": SHEET} | changes)
+    term = concluded(cast, **{"starts_at": NOON, "months": 4, "sheet": SHEET} | changes)
+    reserve(cast, term, cards=40)
+    return term
+
+
+def reserve(cast: Cast, term: TermAgreement, *, cards: int, hours: int = 16) -> Offer:
+    fleet = make_fleet(make_site(cast.owner), cards=cards)
+    return make_offer(fleet, cards=cards, ask="3.6", start=NOON, hours=hours, reserved_for=term)
 
 
 def called_off(cast: Cast, term: TermAgreement, month: int, *, cards: int = 8, hours: int = 4) -> Delivery:

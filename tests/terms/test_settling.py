@@ -25,6 +25,7 @@ from billing.rating.settlement import Use, settle
 from billing.rating.settling import METHOD
 from marketplace.agreements.term_services import accept_terms, propose_amendment
 from marketplace.delivery.models import Delivery
+from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO
 from tests.billing.builders import HOUR, agent_of, event, make_delivery, send
@@ -91,6 +92,19 @@ def test_what_the_site_did_not_deliver_lowers_the_minimum(cast: Cast, term: Term
     assert (month.delivered, month.undelivered) == (5 * 3600, 15 * 3600)
     assert month.minimum == 4 * 3600
     assert not owed(term)
+
+
+def test_what_the_owner_did_not_offer_lowers_the_minimum(cast: Cast, term: TermAgreement) -> None:
+    make_delivery(owner=cast.owner, buyer=cast.buyer)
+    # Withdrawn at the end of the second hour: 2 × 5 card-hours of the first month were offered, none later.
+    offer = term.offers.get()
+    Offer.objects.filter(pk=offer.pk).update(cards=5)
+    Offer.objects.filter(pk=offer.pk).update(state="withdrawn", withdrawn_at=NOON + 1.5 * HOUR)
+    settle_at(AFTER_TWO)
+    first, second = months_of(term)
+    assert (first.offered, first.minimum, first.shortfall) == (10 * 3600, 8 * 3600, 8 * 3600)
+    assert (second.offered, second.minimum) == (0, 0)
+    assert owed(term) == [("shortfall", 8, Decimal("28.8"))]
 
 
 def test_late_usage_is_booked_as_the_difference_with_its_own_month(cast: Cast, term: TermAgreement) -> None:

@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('starts_at', models.DateTimeField()),
                 ('ends_at', models.DateTimeField()),
                 ('quantity', models.BigIntegerField()),
+                ('offered', models.BigIntegerField()),
                 ('delivered', models.BigIntegerField()),
                 ('undelivered', models.BigIntegerField()),
                 ('minimum', models.BigIntegerField()),

@@ -193,8 +193,9 @@ class ServiceLevel(models.Model):
 class MonthSettlement(models.Model):
     """What a month of a term agreement came to, as a run found it; the newest row of a month holds.
 
-    Quantities are unit-seconds: card-seconds. ``quantity`` was committed; ``minimum`` of it had to be taken,
-    after what was ``undelivered``. ``carried`` was covered by carry-forward rights and ``made_up`` by make-up
+    Quantities are card-seconds. ``quantity`` was committed, and ``offered`` was reserved for the agreement.
+    ``minimum`` had to be taken, after what was not offered of the quantity and what of the call-offs was
+    ``undelivered``. ``carried`` was covered by carry-forward rights and ``made_up`` by make-up
     rights; ``make_up_left`` and ``carry_forward_left`` is what of them there is after the month.
     """
 
@@ -204,6 +205,7 @@ class MonthSettlement(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     quantity = models.BigIntegerField()
+    offered = models.BigIntegerField()
     delivered = models.BigIntegerField()
     undelivered = models.BigIntegerField()
     minimum = models.BigIntegerField()
