@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 from django.test import Client
+from django.urls import reverse
 
 from accounts.actors import Viewer
 from marketplace.agreements.models import Agreement
@@ -190,6 +191,17 @@ def test_the_run_of_an_agreement_is_its_parties_own(cast: Cast, client: Client) 
     assert client.get(path).status_code == 404
     headers = bearer(cast.token(cast.buyer, "read"))
     assert client.get(path, headers=headers).status_code == 200
+    page = reverse("clearing:run", args=[its.pk])
+    client.force_login(cast.stranger)
+    assert client.get(page).status_code == 404
+    client.force_login(cast.buyer_viewer)
+    assert f"term agreement {term}" in client.get(page).content.decode()
+    for name, pk in (("demand:request", its.explanations.get().request_id), ("agreements:term", term.pk)):
+        assert f"{term}" in client.get(reverse(name, args=[pk])).content.decode()
+    client.force_login(cast.owner_trader)
+    offer = client.get(reverse("supply:offer", args=[its.offer_outcomes.get().offer_id])).content.decode()
+    assert "Reserved for" in offer
+    assert "Change the ask" not in offer
 
 
 def test_what_a_dead_worker_left_of_an_agreement_is_finished_and_the_open_market_cleared(cast: Cast) -> None:
