@@ -78,6 +78,11 @@ def amount_of(card_seconds: int, price: Decimal) -> Decimal:
     return _decimal(amount_in_pico(card_seconds, _units(price, PRICE_PLACES)), AMOUNT_PLACES)
 
 
+def priced(micro_seconds: int, micro_price: int) -> Decimal:
+    """What millionths of a unit-second cost at millionths of the currency a unit-hour, rounded likewise."""
+    return _decimal(_half_even(micro_seconds * micro_price, SECONDS_AN_HOUR), AMOUNT_PLACES)
+
+
 def commission_of(amount: Decimal, rate: Decimal) -> Decimal:
     """The exchange's part of an amount, half to even at the 12th place; the rest is the credit."""
     pico = commission_in_pico(_units(amount, AMOUNT_PLACES), _units(rate, RATE_PLACES))

@@ -255,10 +255,11 @@ class _Finalising:
                 position=position,
                 agreement_id=line.agreement,
                 period_id=line.period,
+                item=line.item,
                 service_from=line.service_from,
                 service_until=line.service_until,
                 tax_rule_id=draft.tax_of(line).rule,
-                corrects_id=corrected.get((line.agreement, line.period)),
+                corrects_id=corrected.get((line.agreement, line.period, line.item)),
                 counterpart=counterparts.get(line.key),
                 quantity=line.quantity,
                 charge_count=line.charges,
@@ -271,15 +272,15 @@ class _Finalising:
         Line.objects.bulk_create(rows.values(), batch_size=BATCH)
         return rows
 
-    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int], int]:
-        """The first line of each agreement on earlier documents of the periods that usage is late for."""
+    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int, str], int]:
+        """The first line of each agreement and item on earlier documents of the periods it is late for."""
         late = [line for line in lines if line.period != self.period.pk]
         rows = Line.objects.filter(
             document__kind=kind,
             agreement__in={line.agreement for line in late},
             period__in={line.period for line in late},
         ).order_by("-pk")
-        return {(line.agreement_id, line.period_id): line.pk for line in rows}
+        return {(line.agreement_id, line.period_id, line.item): line.pk for line in rows}
 
     def _write_taxes(self, documents: Sequence[Document], wanted: Sequence[Draft]) -> None:
         rows: Iterator[DocumentTax] = (

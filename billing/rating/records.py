@@ -29,6 +29,8 @@ DECISIVE = (
     "rating/judgement.py",
     "rating/records.py",
     "rating/service_levels.py",
+    "rating/settlement.py",
+    "rating/settling.py",
     "rating/slots.py",
     "rating/usual.py",
     "rating/work.py",

@@ -20,6 +20,8 @@ from billing.rating.records import Facts, code_version, in_order, line_of
 from billing.rating.service_levels import METHOD as SERVICE_LEVELS
 from billing.rating.service_levels import assess
 from billing.rating.services import charge_of
+from billing.rating.settling import METHOD as SETTLEMENT
+from billing.rating.settling import settlements
 from billing.rating.slots import cases_of
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.terms import digest
@@ -104,6 +106,10 @@ def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
     for run, made in of_runs.items():
         if run.method == SERVICE_LEVELS:
             recomputed = _credits(run, {charge.agreement_id for charge in made})
+        elif run.method == SETTLEMENT:
+            keys = {_key(charge) for charge in made}
+            months = _months(run, {charge.agreement_id for charge in made})
+            recomputed = [charge for charge in months if _key(charge) in keys]
         else:
             slots = {(charge.agreement.delivery.pk, charge.slot) for charge in made}
             recomputed = list(_computed(run, made, slots))
@@ -116,6 +122,8 @@ def _parts(run: RatingRun) -> Iterator[Sequence[int]]:
     found = set(run.charges.order_by().values_list("agreement", flat=True).distinct())
     if run.method == SERVICE_LEVELS:
         found |= set(run.service_levels.values_list("agreement", flat=True))
+    elif run.method == SETTLEMENT:
+        found |= set(run.months.values_list("agreement", flat=True))
     elif run.decision is not None:
         found |= {agreement for agreement, _ in quantities_of(run.decision)}
     else:
@@ -130,6 +138,9 @@ def _all_of(run: RatingRun, stored: Sequence[Charge], agreements: Collection[int
     if run.method == SERVICE_LEVELS:
         assessed = run.service_levels.filter(agreement__in=agreements)
         return _credits(run, set(assessed.values_list("agreement", flat=True)))
+    if run.method == SETTLEMENT:
+        settled = run.months.filter(agreement__in=agreements)
+        return _months(run, set(settled.values_list("agreement", flat=True)))
     return _computed(run, stored, _slots(run, stored, agreements))
 
 
@@ -138,6 +149,18 @@ def _credits(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
     found = Agreement.objects.filter(pk__in=agreements)
     assessed = assess(found, until=run.last_reading, before=run.pk)
     return [each.charge for each in assessed if each.charge is not None]
+
+
+def _months(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
+    """What months of term agreements owe, from the charges before the run and the terms as they were then."""
+    settled = settlements(
+        Agreement.objects.filter(pk__in=agreements).select_related("term"),
+        until=run.horizon,
+        at=run.started_at,
+        last_reading=run.last_reading,
+        before=run.pk,
+    )
+    return [charge for each in settled for charge in each.charges]
 
 
 def _computed(run: RatingRun, charges: Iterable[Charge], slots: Collection[SlotKey]) -> Iterator[Charge]:
