@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
+from billing.invoicing.focus import as_focus
 from billing.invoicing.models import Document, Line
 from billing.invoicing.replay import replay_bill
+from billing.invoicing.selectors import documents_to_export
 from billing.ledger.selectors import trial_balance
 from billing.rating.models import Charge, ParkedUsage
 from billing.rating.replay import replay_run
@@ -29,6 +31,7 @@ from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO
 from tests.billing.builders import HOUR, agent_of, event, make_delivery, rate_at, send
+from tests.billing.focus_rules import problems
 from tests.billing.scenes import close
 from tests.cast import Cast
 from tests.factories import make_fleet, make_offer, make_site
@@ -189,6 +192,9 @@ def test_both_sides_get_it_on_their_documents(cast: Cast, term: TermAgreement, c
     for document in Document.objects.all():
         assert not replay_bill(document).differences
     assert set(trial_balance().totals.values()) == {0}
+    focus = list(as_focus(documents_to_export(cast.viewer_of(cast.buyer_finance))))
+    assert sum("Adjustment" in row for row in focus) == 3
+    assert not list(problems("".join(focus)))
     client.force_login(cast.buyer_admin)
     last = invoices.latest("pk")
     page = client.get(reverse("billing:invoice", args=[last.number]))
