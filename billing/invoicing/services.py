@@ -32,6 +32,7 @@ from billing.invoicing.spans import next_interval
 from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
 from billing.rating.services import rated_until
+from billing.rating.settling import due_agreements
 
 BATCH = 2_000
 Kind = Document.Kind
@@ -42,8 +43,8 @@ def close_due_periods(*, now: datetime, actor: Actor) -> list[BillingPeriod]:
     """Close every period that ended ``BILLING_GRACE`` ago, oldest first, each in its own transaction.
 
     First whatever waited for a missing fact gets its documents, if the fact is known now. A period waits
-    until its last slot was rated. Stops early when rating or another closing is under way; the next turn
-    goes on.
+    until its last slot was rated, and the months of term agreements that ended in it are settled, unless
+    they wait for a person. Stops early when rating or another closing is under way; the next turn goes on.
     """
     finalise_waiting(now=now, actor=actor)
     closed = []
@@ -57,7 +58,7 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
     if not try_billing_lock():
         return None
     interval = next_interval()
-    if interval is None or interval[1] + settings.BILLING_GRACE > now or not rated_until(interval[1]):
+    if interval is None or interval[1] + settings.BILLING_GRACE > now or not _is_known(interval[1]):
         return None
     period = BillingPeriod.objects.create(starts_at=interval[0], ends_at=interval[1], closed_at=now)
     documents = _finalise(period, actor=actor, now=now)
@@ -73,6 +74,11 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
         },
     )
     return period
+
+
+def _is_known(until: datetime) -> bool:
+    """Whether everything up to a moment was rated, and the months that ended by then were settled."""
+    return rated_until(until) and not due_agreements(until).exists()
 
 
 @transaction.atomic

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tried
 from hypothesis import strategies as st
 
+from billing.invoicing.focus import as_focus
 from billing.invoicing.models import Document, Line
 from billing.invoicing.replay import replay_bill
+from billing.invoicing.selectors import documents_to_export
 from billing.ledger.selectors import trial_balance
 from billing.rating.models import Charge, ParkedUsage
 from billing.rating.replay import replay_run
@@ -28,9 +30,11 @@ from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO
-from tests.billing.builders import HOUR, agent_of, event, make_delivery, send
+from tests.billing.builders import HOUR, agent_of, event, make_delivery, rate_at, send
+from tests.billing.focus_rules import problems
 from tests.billing.scenes import close
 from tests.cast import Cast
+from tests.factories import make_fleet, make_offer, make_site
 from tests.terms.months import (
     AFTER_ONE,
     AFTER_TWO,
@@ -44,7 +48,7 @@ from tests.terms.months import (
     settle_at,
     short_months,
 )
-from tests.terms.scenes import agreement_of
+from tests.terms.scenes import agreement_of, concluded
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +133,35 @@ def test_late_usage_is_booked_as_the_difference_with_its_own_month(cast: Cast, t
     assert line.period != line.document.period
 
 
+def test_a_period_closes_after_its_months_are_settled(cast: Cast, term: TermAgreement) -> None:
+    deliver(called_off(cast, term, 0, cards=5, hours=2), 5, 5)
+    rate_at(AFTER_ONE)
+    assert not close(AFTER_ONE + timedelta(hours=3))
+    settle_at(AFTER_ONE)
+    assert close(AFTER_ONE + timedelta(hours=3))
+    assert Line.objects.filter(item="shortfall", period__ends_at=NOON + MONTH).count() == 2
+
+
+def test_months_are_those_of_the_parties_calendar(cast: Cast, settings: Any) -> None:
+    """November in New York, where the clocks go back on its first day."""
+    begins = datetime(2026, 11, 1, 4, tzinfo=UTC)
+    sheet = replace(SHEET, quantity=10 * MICRO)
+    november = concluded(cast, starts_at=begins, months=2, time_zone="America/New_York", sheet=sheet)
+    assert november.spans[0][1] == begins + 721 * HOUR
+    last_hour = begins + 720 * HOUR
+    delivery = make_delivery(
+        owner=cast.owner, buyer=cast.buyer, prices=["3.6"] * 2, cards=6, start=last_hour, under=november
+    )
+    fleet = make_fleet(make_site(cast.owner), cards=20)
+    make_offer(fleet, cards=20, start=begins, hours=800, reserved_for=november)
+    deliver(delivery, 6, 6)
+    assert settle_at(last_hour + timedelta(minutes=59)) is None
+    settle_at(last_hour + 2 * HOUR)
+    # The second hour is of December.
+    charge = Charge.objects.get(kind="shortfall")
+    assert (charge.slot, charge.quantity) == (last_hour, 2 * 3600)
+
+
 def test_usage_that_waits_for_a_person_lets_its_month_wait(cast: Cast, term: TermAgreement) -> None:
     called_off(cast, term, 0)
     settle_at(AFTER_ONE)
@@ -159,6 +192,9 @@ def test_both_sides_get_it_on_their_documents(cast: Cast, term: TermAgreement, c
     for document in Document.objects.all():
         assert not replay_bill(document).differences
     assert set(trial_balance().totals.values()) == {0}
+    focus = list(as_focus(documents_to_export(cast.viewer_of(cast.buyer_finance))))
+    assert sum("Adjustment" in row for row in focus) == 3
+    assert not list(problems("".join(focus)))
     client.force_login(cast.buyer_admin)
     last = invoices.latest("pk")
     page = client.get(reverse("billing:invoice", args=[last.number]))
