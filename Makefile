@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-quote lint types format shell manage
+.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-month-end bench-quote bench-rating lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,12 @@ bench-quote: venv ## How long a quote takes (ARGS="--instance national --regime 
 
 bench-metering: venv ## How fast meter events are taken in (ARGS="--rounds 5 --seed 1")
 	@exec .venv/bin/python -m benchmarks.metering.run $(ARGS)
+
+bench-rating: venv ## How fast readings are rated (ARGS="--rounds 5 --seed 1")
+	@exec .venv/bin/python -m benchmarks.rating.run $(ARGS)
+
+bench-month-end: venv ## How long a month takes to rate and to close (ARGS="--agreements 2000")
+	@exec .venv/bin/python -m benchmarks.rating.month_end $(ARGS)
 
 lint: venv ## ruff, import contracts, templates
 	@exec $(WORKBENCH) lint

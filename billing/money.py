@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any, TypeVar
+
+import numpy.typing as npt
 
 from marketplace.catalogue.models import CurrencyCode
 
 SECONDS_AN_HOUR = 3600
 PRICE_PLACES = 6
 RATE_PLACES = 6
+ONE_RATE = 10**RATE_PLACES
 AMOUNT_PLACES = 12
+# A whole number, or a column of them: the same arithmetic, written once.
+Units = TypeVar("Units", int, npt.NDArray[Any])
 MINOR_PLACES: Mapping[str, int] = {CurrencyCode.CNY: 2, CurrencyCode.USD: 2, CurrencyCode.EUR: 2}
 
 
@@ -32,11 +38,36 @@ def _decimal(units: int, places: int) -> Decimal:
     return Decimal((units < 0, tuple(map(int, str(abs(units)))), -places))
 
 
-def _half_even(numerator: int, denominator: int) -> int:
-    quotient, rest = divmod(numerator, denominator)
-    if 2 * rest > denominator or (2 * rest == denominator and quotient % 2):
-        return quotient + 1
-    return quotient
+def _half_even(numerator: Units, denominator: int, whole: Units | int = 0) -> Units:
+    """The quotient as a whole number, added to another one."""
+    quotient, rest = whole + numerator // denominator, numerator % denominator
+    is_odd = quotient % 2 == 1
+    rounded: Units = quotient + ((2 * rest > denominator) | ((2 * rest == denominator) & is_odd))
+    return rounded
+
+
+def amount_in_pico(card_seconds: Units, micro: Units) -> Units:
+    """``amount_of`` in whole 12th places, from a price in whole 6th ones: of numbers, or of columns of them.
+
+    A column of 64 bits must have room for 2,500 times the product, see ``fits_in_64_bits``.
+    """
+    # From the 6th place to the 12th, over the seconds of an hour: 1,000,000 / 3,600 = 2,500 / 9.
+    return _half_even(card_seconds * micro * 2_500, 9)
+
+
+def commission_in_pico(pico: Units, micro_rate: Units) -> Units:
+    """``commission_of`` in whole 12th places, from a rate in whole 6th ones: of numbers, or of columns.
+
+    The whole part and the rest are multiplied apart, so nothing on the way is larger than the amount.
+    """
+    whole, part = pico // ONE_RATE, pico % ONE_RATE
+    commission: Units = _half_even(part * micro_rate, ONE_RATE, whole * micro_rate)
+    return commission
+
+
+def fits_in_64_bits(card_seconds: int, micro: int) -> bool:
+    """Whether columns up to these can be multiplied by ``amount_in_pico``."""
+    return card_seconds * micro * 2_500 < 2**63
 
 
 def amount_of(card_seconds: int, price: Decimal) -> Decimal:
@@ -44,15 +75,23 @@ def amount_of(card_seconds: int, price: Decimal) -> Decimal:
 
     Thirds of a micro-unit have no last decimal place, so the quotient is rounded, once, here.
     """
-    shift = 10 ** (AMOUNT_PLACES - PRICE_PLACES)
-    micro = _units(price, PRICE_PLACES)
-    return _decimal(_half_even(card_seconds * micro * shift, SECONDS_AN_HOUR), AMOUNT_PLACES)
+    return _decimal(amount_in_pico(card_seconds, _units(price, PRICE_PLACES)), AMOUNT_PLACES)
+
+
+def priced(micro_seconds: int, micro_price: int) -> Decimal:
+    """What millionths of a unit-second cost at millionths of the currency a unit-hour, rounded likewise."""
+    return _decimal(_half_even(micro_seconds * micro_price, SECONDS_AN_HOUR), AMOUNT_PLACES)
 
 
 def commission_of(amount: Decimal, rate: Decimal) -> Decimal:
     """The exchange's part of an amount, half to even at the 12th place; the rest is the credit."""
-    pico = _units(amount, AMOUNT_PLACES)
-    return _decimal(_half_even(pico * _units(rate, RATE_PLACES), 10**RATE_PLACES), AMOUNT_PLACES)
+    pico = commission_in_pico(_units(amount, AMOUNT_PLACES), _units(rate, RATE_PLACES))
+    return _decimal(pico, AMOUNT_PLACES)
+
+
+def from_pico(units: int) -> Decimal:
+    """Whole 12th places as a decimal amount."""
+    return _decimal(units, AMOUNT_PLACES)
 
 
 def to_minor(exact: Decimal, currency: str) -> int:

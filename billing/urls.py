@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing import dispute_views, document_views, operation, rating_views, views
+from billing import dispute_views, document_views, operation, rating_views, term_views, views
 from billing.invoicing.models import Document
 from billing.metering import views as metering
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path("rating-runs/<int:pk>/recomputed/", rating_views.recomputed, name="rating_run_recomputed"),
     path("readings/<int:pk>/", metering.reading, name="reading"),
     path("agreements/<int:pk>/usage/", views.agreement_usage, name="agreement_usage"),
+    path("term-agreements/<int:pk>/months/", term_views.months, name="term_months"),
     path("drafts/", document_views.drafts, name="drafts"),
     path("exports/focus.csv", document_views.focus, name="focus"),
     path("invoices/", document_views.documents, INVOICE, name="invoices"),

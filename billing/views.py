@@ -38,7 +38,7 @@ from billing.presentation import (
 from billing.rating.disputes import speaks_for
 from billing.rating.models import Charge, ServiceLevel
 from billing.rating.selectors import charges_for, disputes_of, history_of, readings_of, totals_of
-from marketplace.agreements.selectors import agreements_for
+from marketplace.agreements.selectors import placed_for
 from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
 
 HOURS_A_PAGE = 48
@@ -118,7 +118,7 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
 @require_safe
 def agreement_usage(request: PageRequest, pk: int) -> HttpResponse:
     """What of an agreement was sold, metered and charged; the agreement's page shows this as well."""
-    shown = get_object_or_404(agreements_for(request.viewer), pk=pk)
+    shown = get_object_or_404(placed_for(request.viewer), pk=pk)
     burned = burn_down(shown, request.viewer)
     lines = Line.objects.filter(agreement=shown, document__in=documents_for(request.viewer).order_by())
     context = {

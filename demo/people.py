@@ -73,14 +73,14 @@ def _user(email: str, role: str, **fields: object) -> User:
 
 
 @transaction.atomic
-def create_tokens(kind: str, scopes: list[Scope]) -> list[dict[str, object]]:
+def create_tokens(kind: str, scopes: list[Scope], *, name: str = "demo") -> list[dict[str, object]]:
     """A token for every organisation of a kind. The secrets are returned and stored nowhere else."""
     tokens: list[dict[str, object]] = []
     for organisation in Organisation.objects.filter(kind=kind).order_by("pk"):
         secret = f"chk_{secrets.token_urlsafe(32)}"
         ApiToken.objects.create(
             organisation=organisation,
-            name="demo",
+            name=name,
             digest=hashlib.sha256(secret.encode()).hexdigest(),
             prefix=secret[:12],
             scopes=list(scopes),

@@ -71,6 +71,8 @@ SERVICE_LEVEL = {
 }
 # A period is a calendar month, or a number of hours counted from the epoch (the demo uses hours).
 BILLING_PERIOD = env.str("BILLING_PERIOD", "month")
+# A month of a term agreement, in its time zone, or a number of hours as above.
+TERM_CALENDAR = env.str("TERM_CALENDAR", "month")
 BILLING_GRACE = timedelta(minutes=env.int("BILLING_GRACE_MINUTES", 60))
 # Who issues invoices and statements. Something new here is a new issuer row; documents keep theirs.
 INVOICE_ISSUER = {
@@ -121,6 +123,7 @@ INSTALLED_APPS = [
     "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
     "marketplace.catalogue",
+    "marketplace.terms",
     "marketplace.supply",
     "marketplace.demand",
     "marketplace.clearing",
@@ -389,6 +392,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AgreementKindEnum": "marketplace.agreements.models.Agreement.Kind",
         "ConstraintEnum": "marketplace.clearing.models.Explanation.Binding",
         "CurrencyEnum": "marketplace.catalogue.models.CurrencyCode",
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
@@ -396,6 +400,7 @@ SPECTACULAR_SETTINGS = {
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
         "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
         "PeriodStateEnum": "billing.invoicing.spans.PeriodState",
+        "SideEnum": "marketplace.terms.models.TermVersion.Side",
     },
 }
 

@@ -35,3 +35,4 @@ def _alter(tables: tuple[str, ...], how: str) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} {how} TRIGGER USER")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

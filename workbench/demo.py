@@ -167,6 +167,7 @@ def simulations(place: Place, environment: Mapping[str, str]) -> Iterator[Progra
     for name, module, tokens in (
         ("sites", "demo.agent", "demo-agents.json"),
         ("buyers", "demo.buyers", "demo-buyers.json"),
+        ("terms", "demo.terms", "demo-terms.json"),
     ):
         options = ("--url", place.url, "--tokens", str(place.data / tokens))
         yield _python(place, environment, name, "-m", module, *options)

@@ -9,8 +9,14 @@ from workbench.databases import Databases
 from workbench.files import write_private
 
 LOCAL = "127.0.0.1,localhost"
-# A demo of two minutes shows invoices too: periods of one market hour, closed as soon as they are rated.
-BILLING = {"BILLING_PERIOD": "hours:1", "RATING_GRACE_MINUTES": "20", "BILLING_GRACE_MINUTES": "25"}
+# A demo of two minutes shows invoices too: periods of one market hour, closed as soon as they are rated. And
+# a month of a term agreement is four hours (``demo.terms``).
+BILLING = {
+    "BILLING_PERIOD": "hours:1",
+    "RATING_GRACE_MINUTES": "20",
+    "BILLING_GRACE_MINUTES": "25",
+    "TERM_CALENDAR": "hours:4",
+}
 
 
 def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:

@@ -227,6 +227,7 @@ class _Notes:
                 position=position,
                 agreement_id=credited[pk].agreement_id,
                 period_id=credited[pk].period_id,
+                item=credited[pk].item,
                 service_from=credited[pk].service_from,
                 service_until=credited[pk].service_until,
                 tax_rule_id=credited[pk].tax_rule_id,

@@ -18,6 +18,8 @@ from billing.ledger.services import Leg
 from billing.money import tax_on, to_minor
 
 Kind = Document.Kind
+# Agreement, period, item, and the tax rules of both sides.
+LineKey = tuple[int, int, str, int, int]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,7 +34,8 @@ class Tax:
 class Billable:
     """What the charges of one agreement in one period, under one tax rule a side, add up to, unrounded.
 
-    All that invoicing needs to know from rating. ``service_from`` and ``service_until`` span the hours that
+    All that invoicing needs to know from rating. ``item`` is what of a month of a term agreement it is, and
+    empty where it is what an agreement used. ``service_from`` and ``service_until`` span the hours that
     were charged; ``invoice_tax`` is the rule of the exchange's supply to the buyer, ``statement_tax`` that of
     the owner's to the exchange.
     """
@@ -50,10 +53,11 @@ class Billable:
     amount: Decimal
     credit: Decimal
     charges: int
+    item: str = ""
 
     @property
-    def key(self) -> tuple[int, int, int, int]:
-        return self.agreement, self.period, self.invoice_tax.rule, self.statement_tax.rule
+    def key(self) -> LineKey:
+        return self.agreement, self.period, self.item, self.invoice_tax.rule, self.statement_tax.rule
 
     @property
     def owed(self) -> int:

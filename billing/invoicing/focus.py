@@ -17,6 +17,8 @@ from decimal import Decimal
 
 from billing.invoicing.models import Document, DocumentTax, Line
 from billing.money import SECONDS_AN_HOUR, from_minor
+from billing.rating.models import Charge
+from marketplace.supply.models import Fleet
 
 VERSION = "1.2"
 PROVIDER = "Cardhour"
@@ -50,8 +52,8 @@ class Item:
 
     @property
     def quantity(self) -> Decimal | None:
-        """Card-hours; none where only money is taken back."""
-        if self.line is None or self.document.credits_id is not None:
+        """Card-hours; none where only money is taken back, or owed beside the usage."""
+        if self.line is None or self.line.item or self.document.credits_id is not None:
             return None
         return (Decimal(self.line.quantity) / SECONDS_AN_HOUR).quantize(TWELFTH)
 
@@ -73,9 +75,27 @@ def _of_line(read: Callable[[Line], Value]) -> Callable[[Item], Value]:
 def _description(item: Item) -> str:
     if item.line is None:
         return f"Tax of {item.tax.rule.rate:%} on {item.document}" if item.tax else ""
-    fleet = item.line.agreement.allocation.offer.fleet
-    what = f"{fleet.model} at {fleet.site.name_en}, agreement {item.line.agreement}"
+    what = f"{_what(item.line)}, agreement {item.line.agreement}"
     return f"Credit note: {what}" if item.document.credits_id else what
+
+
+def _what(line: Line) -> str:
+    if line.item:
+        return f"Term agreement T{line.agreement.term_id}: {Charge.Kind(line.item).name.lower()}"
+    fleet = line.agreement.allocation.offer.fleet
+    return f"{fleet.model} at {fleet.site.name_en}"
+
+
+def _of_fleet(read: Callable[[Fleet], Value]) -> Callable[[Item], Value]:
+    """A column of lines about usage, null for everything else: a term agreement names no place."""
+    return _of_line(lambda line: None if line.item else read(line.agreement.allocation.offer.fleet))
+
+
+def _category(item: Item) -> str:
+    """What a month of a term agreement owes beside its usage adjusts what the usage cost."""
+    if item.line is None:
+        return "Tax"
+    return "Adjustment" if item.line.item else "Usage"
 
 
 COLUMNS: Mapping[str, Callable[[Item], Value]] = {
@@ -85,10 +105,10 @@ COLUMNS: Mapping[str, Callable[[Item], Value]] = {
     "BillingCurrency": lambda item: item.document.currency,
     "BillingPeriodEnd": lambda item: item.document.period.ends_at,
     "BillingPeriodStart": lambda item: item.document.period.starts_at,
-    "ChargeCategory": lambda item: "Tax" if item.line is None else "Usage",
+    "ChargeCategory": _category,
     "ChargeClass": lambda item: "Correction" if item.corrects else None,
     "ChargeDescription": _description,
-    "ChargeFrequency": lambda item: "One-Time" if item.line is None else "Usage-Based",
+    "ChargeFrequency": lambda item: "Usage-Based" if _category(item) == "Usage" else "One-Time",
     "ChargePeriodEnd": lambda item: item.service[1],
     "ChargePeriodStart": lambda item: item.service[0],
     "ConsumedQuantity": lambda item: item.quantity,
@@ -103,10 +123,10 @@ COLUMNS: Mapping[str, Callable[[Item], Value]] = {
     "PricingUnit": lambda item: None if item.quantity is None else UNIT,
     "ProviderName": lambda _: PROVIDER,
     "PublisherName": lambda item: PROVIDER if item.line is None else item.line.agreement.owner.name_en,
-    "RegionId": _of_line(lambda line: line.agreement.allocation.offer.fleet.site.region.slug),
-    "RegionName": _of_line(lambda line: line.agreement.allocation.offer.fleet.site.region.name_en),
+    "RegionId": _of_fleet(lambda fleet: fleet.site.region.slug),
+    "RegionName": _of_fleet(lambda fleet: fleet.site.region.name_en),
     "ResourceId": _of_line(lambda line: str(line.agreement)),
-    "ResourceName": _of_line(lambda line: line.agreement.allocation.offer.fleet.model.name),
+    "ResourceName": _of_fleet(lambda fleet: fleet.model.name),
     "ResourceType": _of_line(lambda _: "Accelerator Cards"),
     "ServiceCategory": lambda _: "Compute",
     "ServiceName": lambda _: "Accelerator card-hours",

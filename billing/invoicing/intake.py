@@ -13,18 +13,21 @@ from typing import Any
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from billing.invoicing.drafts import Billable, Tax
+from billing.invoicing.drafts import Billable, LineKey, Tax
 from billing.invoicing.models import Issuer, Line
 from billing.invoicing.spans import Span
 
 HOUR = timedelta(hours=1)
+MOST_CHARGES = 1_000_000
 
 # A row a charge. Its period is the closed one that its hour lies in, or else the one that is being closed; in
 # a preview the number, below zero, of the one that will be. Its tax rules are those in force at its hour, on
-# the calendar of the seller. NULL where there is none.
+# the calendar of the seller. NULL where there is none. Each kind of what months of a term agreement owe is an
+# item; everything else that is charged to an agreement is one.
 OPEN_CHARGES = """
     SELECT charge.id AS charge_id, charge.agreement_id, agreement.buyer_id, agreement.owner_id,
         charge.currency, coalesce(period.id, -pending.number, %(period)s) AS period_id,
+        CASE WHEN charge.kind IN ('usage', 'sla_credit') THEN '' ELSE charge.kind END AS item,
         charge.slot, charge.quantity,
         charge.amount, charge.credit, sold.id AS sold_rule, sold.rate AS sold_rate,
         bought.id AS bought_rule, bought.rate AS bought_rate,
@@ -58,13 +61,13 @@ OPEN_CHARGES = """
             OR agreement.buyer_id = ANY(%(parties)s) OR agreement.owner_id = ANY(%(parties)s))
 """
 TOTALS = """
-    SELECT agreement_id, buyer_id, owner_id, currency, period_id, min(slot), max(slot),
+    SELECT agreement_id, buyer_id, owner_id, currency, period_id, item, min(slot), max(slot),
         sold_rule, sold_rate, bought_rule, bought_rate, buyer_jurisdiction, owner_jurisdiction,
         sum(quantity)::bigint, sum(amount), sum(credit), count(*)
     FROM open_charge
-    GROUP BY agreement_id, buyer_id, owner_id, currency, period_id, sold_rule, sold_rate,
+    GROUP BY agreement_id, buyer_id, owner_id, currency, period_id, item, sold_rule, sold_rate,
         bought_rule, bought_rate, buyer_jurisdiction, owner_jurisdiction
-    ORDER BY agreement_id, period_id, sold_rule, bought_rule
+    ORDER BY agreement_id, period_id, item, sold_rule, bought_rule
 """
 
 
@@ -122,23 +125,55 @@ def preview(issuer: Issuer, spans: Sequence[Span], *, parties: Collection[int] |
         return _split(cursor, issuer)
 
 
-def name_charges(lines: Mapping[tuple[int, int, int, int], tuple[Line, Line]]) -> int:
-    """Write down which gathered charge stands on which invoice line and statement line; how many did."""
-    rows = [[*key, invoice.pk, statement.pk] for key, (invoice, statement) in lines.items()]
+def name_charges(lines: Mapping[LineKey, tuple[Line, Line]]) -> int:
+    """Write down which gathered charge stands on which invoice line and statement line; how many did.
+
+    A part of the lines at a time, and the keys to charges and lines are checked with each: what the database
+    would remember until the commit, to check it then, is bounded however many charges there are.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX ON open_charge (agreement_id); ANALYZE open_charge")
         cursor.execute(
             """
-            INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)
-            SELECT charge.charge_id, line.invoice, line.statement
-            FROM open_charge charge
-            JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
-                AS line (agreement, period, sold_rule, bought_rule, invoice, statement)
-                ON line.agreement = charge.agreement_id AND line.period = charge.period_id
-                AND line.sold_rule = charge.sold_rule AND line.bought_rule = charge.bought_rule
-            """,
-            [list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 6,
+            SELECT string_agg(quote_ident(conname), ', ') FROM pg_constraint
+            WHERE conrelid = 'invoicing_invoicedcharge'::regclass AND contype = 'f'
+            """
         )
-        return int(cursor.rowcount)
+        (keys,) = cursor.fetchone()
+        cursor.execute(f"SET CONSTRAINTS {keys} IMMEDIATE")
+        return sum(_name(cursor, part) for part in _parts(lines))
+
+
+def _parts(lines: Mapping[LineKey, tuple[Line, Line]]) -> Iterator[list[list[Any]]]:
+    """Rows of lines with their keys, of about ``MOST_CHARGES`` charges together."""
+    part: list[list[Any]] = []
+    charges = 0
+    for key, (invoice, statement) in sorted(lines.items()):
+        part.append([*key, invoice.pk, statement.pk])
+        charges += invoice.charge_count
+        if charges >= MOST_CHARGES:
+            yield part
+            part, charges = [], 0
+    if part:
+        yield part
+
+
+def _name(cursor: CursorWrapper, rows: Sequence[Sequence[Any]]) -> int:
+    cursor.execute(
+        """
+        INSERT INTO invoicing_invoicedcharge (charge_id, invoice_line_id, statement_line_id)
+        SELECT charge.charge_id, line.invoice, line.statement
+        FROM open_charge charge
+        JOIN unnest(
+            %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
+        ) AS line (agreement, period, item, sold_rule, bought_rule, invoice, statement)
+            ON line.agreement = charge.agreement_id AND line.period = charge.period_id
+            AND line.item = charge.item
+            AND line.sold_rule = charge.sold_rule AND line.bought_rule = charge.bought_rule
+        """,
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    return int(cursor.rowcount)
 
 
 def _parameters(
@@ -171,7 +206,7 @@ def _split(cursor: CursorWrapper, issuer: Issuer) -> Gathered:
 
 
 def _billable(row: Sequence[Any]) -> Billable:
-    agreement, buyer, owner, currency, period, first, last, *rest = row
+    agreement, buyer, owner, currency, period, item, first, last, *rest = row
     sold_rule, sold_rate, bought_rule, bought_rate, _, _, quantity, amount, credit, charges = rest
     return Billable(
         agreement=agreement,
@@ -179,6 +214,7 @@ def _billable(row: Sequence[Any]) -> Billable:
         owner=owner,
         currency=currency,
         period=period,
+        item=item,
         service_from=first,
         service_until=last + HOUR,
         invoice_tax=Tax(sold_rule, sold_rate),
@@ -192,7 +228,7 @@ def _billable(row: Sequence[Any]) -> Billable:
 
 def _untaxed(rows: Sequence[Sequence[Any]], issuer: Issuer) -> Iterator[Unratable]:
     for row in rows:
-        agreement, _, _, _, _, first, _, sold_rule, _, bought_rule, _, buyer, owner, *_, charges = row
+        agreement, _, _, _, _, _, first, _, sold_rule, _, bought_rule, _, buyer, owner, *_, charges = row
         if sold_rule is None:
             yield Unratable(agreement, issuer.jurisdiction, buyer, first, charges)
         elif bought_rule is None:

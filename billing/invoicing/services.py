@@ -15,7 +15,7 @@ from accounts import audit
 from accounts.actors import Actor
 from accounts.models import Organisation
 from billing.invoicing import intake
-from billing.invoicing.drafts import Billable, Draft, drafts, legs_of_invoice, legs_of_statement
+from billing.invoicing.drafts import Billable, Draft, LineKey, drafts, legs_of_invoice, legs_of_statement
 from billing.invoicing.intake import Gathered, name_charges
 from billing.invoicing.issuers import issuer_now
 from billing.invoicing.models import (
@@ -32,6 +32,7 @@ from billing.invoicing.spans import next_interval
 from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
 from billing.rating.services import rated_until
+from billing.rating.settling import due_agreements
 
 BATCH = 2_000
 Kind = Document.Kind
@@ -42,8 +43,8 @@ def close_due_periods(*, now: datetime, actor: Actor) -> list[BillingPeriod]:
     """Close every period that ended ``BILLING_GRACE`` ago, oldest first, each in its own transaction.
 
     First whatever waited for a missing fact gets its documents, if the fact is known now. A period waits
-    until its last slot was rated. Stops early when rating or another closing is under way; the next turn
-    goes on.
+    until its last slot was rated, and the months of term agreements that ended in it are settled, unless
+    they wait for a person. Stops early when rating or another closing is under way; the next turn goes on.
     """
     finalise_waiting(now=now, actor=actor)
     closed = []
@@ -57,7 +58,7 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
     if not try_billing_lock():
         return None
     interval = next_interval()
-    if interval is None or interval[1] + settings.BILLING_GRACE > now or not rated_until(interval[1]):
+    if interval is None or interval[1] + settings.BILLING_GRACE > now or not _is_known(interval[1]):
         return None
     period = BillingPeriod.objects.create(starts_at=interval[0], ends_at=interval[1], closed_at=now)
     documents = _finalise(period, actor=actor, now=now)
@@ -73,6 +74,11 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
         },
     )
     return period
+
+
+def _is_known(until: datetime) -> bool:
+    """Whether everything up to a moment was rated, and the months that ended by then were settled."""
+    return rated_until(until) and not due_agreements(until).exists()
 
 
 @transaction.atomic
@@ -244,8 +250,8 @@ class _Finalising:
         documents: Sequence[Document],
         wanted: Sequence[Draft],
         kind: Document.Kind,
-        counterparts: Mapping[tuple[int, int, int, int], Line],
-    ) -> dict[tuple[int, int, int, int], Line]:
+        counterparts: Mapping[LineKey, Line],
+    ) -> dict[LineKey, Line]:
         """The lines of all documents of a kind, stored, by what they are of."""
         of_kind = [pair for pair in zip(documents, wanted, strict=True) if pair[1].kind == kind]
         corrected = self._corrected(kind, (line for _, draft in of_kind for line in draft.lines))
@@ -255,10 +261,11 @@ class _Finalising:
                 position=position,
                 agreement_id=line.agreement,
                 period_id=line.period,
+                item=line.item,
                 service_from=line.service_from,
                 service_until=line.service_until,
                 tax_rule_id=draft.tax_of(line).rule,
-                corrects_id=corrected.get((line.agreement, line.period)),
+                corrects_id=corrected.get((line.agreement, line.period, line.item)),
                 counterpart=counterparts.get(line.key),
                 quantity=line.quantity,
                 charge_count=line.charges,
@@ -271,15 +278,15 @@ class _Finalising:
         Line.objects.bulk_create(rows.values(), batch_size=BATCH)
         return rows
 
-    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int], int]:
-        """The first line of each agreement on earlier documents of the periods that usage is late for."""
+    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int, str], int]:
+        """The first line of each agreement and item on earlier documents of the periods it is late for."""
         late = [line for line in lines if line.period != self.period.pk]
         rows = Line.objects.filter(
             document__kind=kind,
             agreement__in={line.agreement for line in late},
             period__in={line.period for line in late},
         ).order_by("-pk")
-        return {(line.agreement_id, line.period_id): line.pk for line in rows}
+        return {(line.agreement_id, line.period_id, line.item): line.pk for line in rows}
 
     def _write_taxes(self, documents: Sequence[Document], wanted: Sequence[Draft]) -> None:
         rows: Iterator[DocumentTax] = (

@@ -23,7 +23,9 @@ from marketplace.api.views import DomainDetailView, DomainListView
 class ChargeSerializer(serializers.ModelSerializer[Charge]):
     """``commission`` and ``credit`` are the owner's business: null for the buyer."""
 
-    delivery = serializers.IntegerField(source="agreement.delivery.pk")
+    delivery = serializers.IntegerField(
+        source="agreement.delivery.pk", allow_null=True, help_text="Null for what a term agreement owes."
+    )
 
     class Meta:
         model = Charge

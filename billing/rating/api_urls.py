@@ -1,8 +1,9 @@
 from django.urls import path
 
-from billing.rating import api, dispute_api
+from billing.rating import api, dispute_api, month_api
 
 urlpatterns = [
+    path("term-agreements/<int:pk>/months", month_api.TermMonths.as_view(), name="term-months"),
     path("charges", api.ChargeList.as_view(), name="charge-list"),
     path("charges/<int:pk>", api.ChargeDetail.as_view(), name="charge-detail"),
     path("charges/<int:pk>/readings", api.ChargeReadings.as_view(), name="charge-readings"),

@@ -8,27 +8,36 @@ kind and sequence, each with a line feed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+
 from billing.rating.models import Charge, RatingRun
-from marketplace.agreements.models import Agreement
 
 # The files that decide what a charge says.
 DECISIVE = (
     "money.py",
     "metering/storage.py",
     "rating/availability.py",
+    "rating/columns.py",
     "rating/judgement.py",
     "rating/records.py",
     "rating/service_levels.py",
+    "rating/settlement.py",
+    "rating/settling.py",
     "rating/slots.py",
+    "rating/usual.py",
+    "rating/work.py",
+    "rating/writing.py",
 )
 SUMMED = ("amount", "commission", "credit")
+Totals = dict[str, dict[str, Any]]
 
 
 @cache
@@ -64,43 +73,65 @@ def in_order(charges: Iterable[Charge]) -> list[Charge]:
     )
 
 
-def facts_of(charges: Iterable[Charge]) -> dict[str, Any]:
-    """What a run says about the charges that it made."""
-    ordered = in_order(charges)
-    return {
-        "charges_made": len(ordered),
-        "sums": sums_of(ordered),
-        "price_basis": price_basis({charge.agreement_id for charge in ordered}),
-        "charges_digest": _sha256(f"{line_of(charge)}\n" for charge in ordered),
-    }
+class Facts:
+    """What a run says about the charges that it made; they are added in their order, some at a time."""
+
+    def __init__(self) -> None:
+        self._totals = no_totals()
+        self._agreements: set[int] = set()
+        self._digest = hashlib.sha256()
+
+    def add(self, charges: Sequence[Charge]) -> None:
+        add_to(self._totals, charges)
+        for charge in charges:
+            self._agreements.add(charge.agreement_id)
+            self._digest.update(f"{line_of(charge)}\n".encode())
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "charges_made": sum(total["charges"] for total in self._totals.values()),
+            "sums": told(self._totals),
+            "price_basis": price_basis(self._agreements),
+            "charges_digest": self._digest.hexdigest(),
+        }
 
 
-def sums_of(charges: Iterable[Charge]) -> dict[str, dict[str, Any]]:
-    """By currency: how many charges, card-seconds, and the exact sums as decimal strings."""
-    sums: dict[str, dict[str, Any]] = {}
+def no_totals() -> Totals:
+    """By currency: how many charges, card-seconds, and the exact sums."""
+    return defaultdict(lambda: {"charges": 0, "quantity": 0, **dict.fromkeys(SUMMED, Decimal(0))})
+
+
+def add_to(totals: Totals, charges: Iterable[Charge]) -> None:
     for charge in charges:
-        total = sums.setdefault(
-            charge.currency, {"charges": 0, "quantity": 0, **dict.fromkeys(SUMMED, Decimal(0))}
-        )
+        total = totals[charge.currency]
         total["charges"] += 1
         total["quantity"] += charge.quantity
         for name in SUMMED:
             total[name] += getattr(charge, name)
-    return {currency: _told(total) for currency, total in sorted(sums.items())}
+
+
+def told(totals: Totals) -> dict[str, dict[str, Any]]:
+    """The sums as decimal strings."""
+    return {
+        currency: total | {name: f"{total[name]:.12f}" for name in SUMMED}
+        for currency, total in sorted(totals.items())
+    }
 
 
 def price_basis(agreements: Iterable[int]) -> str:
-    """SHA-256 of what these agreements say about money: the digest of their terms, rate and prices."""
-    rows = Agreement.objects.filter(pk__in=set(agreements)).order_by("pk")
-    facts = rows.values_list("pk", "terms_digest", "currency", "commission_rate", "allocation__prices")
-    return _sha256(
-        f"{pk}\t{digest}\t{currency}\t{rate:.6f}\t{','.join(f'{price:.6f}' for price in prices)}\n"
-        for pk, digest, currency, rate, prices in facts
-    )
+    """SHA-256 of what these agreements say about money: the digest of their terms, currency and rate.
 
-
-def _told(total: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(total) | {name: f"{total[name]:.12f}" for name in SUMMED}
+    The terms name the price of every hour, and each charge says at which one it was made.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT id, terms_digest, currency, commission_rate::numeric(7, 6)::text
+            FROM agreements_agreement WHERE id = ANY(%s) ORDER BY id
+            """,
+            [list(agreements)],
+        )
+        return _sha256("\t".join(map(str, row)) + "\n" for row in cursor)
 
 
 def _moment(moment: datetime) -> str:
@@ -116,7 +147,9 @@ def _sha256(parts: Iterable[str]) -> str:
 
 def make_run(charges: list[Charge], **facts: Any) -> RatingRun:
     """Store a run with its charges, which name it from then on."""
-    run = RatingRun.objects.create(code=code_version(), **facts_of(charges), **facts)
+    made = Facts()
+    made.add(in_order(charges))
+    run = RatingRun.objects.create(code=code_version(), **made.told(), **facts)
     for charge in charges:
         charge.run = run
     Charge.objects.bulk_create(charges, batch_size=2_000)

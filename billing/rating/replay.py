@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, islice
+from typing import Any
 
 from django.db import connection
 
@@ -14,10 +16,12 @@ from billing.metering.storage import SlotKey, Usage
 from billing.rating.decisions import quantities_of
 from billing.rating.judgement import Case, Due, due_for, judge
 from billing.rating.models import Charge, RatingRun
-from billing.rating.records import code_version, facts_of, in_order, line_of
+from billing.rating.records import Facts, code_version, in_order, line_of
 from billing.rating.service_levels import METHOD as SERVICE_LEVELS
 from billing.rating.service_levels import assess
 from billing.rating.services import charge_of
+from billing.rating.settling import METHOD as SETTLEMENT
+from billing.rating.settling import settlements
 from billing.rating.slots import cases_of
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.terms import digest
@@ -28,6 +32,20 @@ SHOWN = 20
 NOTHING = "nothing"
 # What a run says about its charges, and what differs when it is not so.
 FACTS = ("charges_made", "sums", "price_basis", "charges_digest")
+# Agreements at once: a run may have charged more hours than one would hold together.
+A_PART = 500
+# Slots with readings since the run before, and those that ended since then.
+IN_TURN = """
+    SELECT delivery_id, slot FROM metering_reading
+    WHERE id > %(after)s AND id <= %(until)s AND meter = %(meter)s AND slot <= %(last)s
+    UNION
+    SELECT reading.delivery_id, reading.slot FROM delivery_delivery delivery
+    JOIN metering_reading reading ON reading.delivery_id = delivery.id
+    WHERE delivery.active_from < %(last)s + interval '1 hour'
+        AND coalesce(delivery.active_until, delivery.ends_at) > %(first)s
+        AND reading.slot > %(first)s - interval '1 hour' AND reading.slot <= %(last)s
+        AND reading.meter = %(meter)s AND reading.id <= %(until)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +82,20 @@ def replay_run(run: RatingRun) -> Replay:
     did not is found as well. Readings of months that were detached cannot be added up; their charges are
     reported as differences.
     """
-    stored = in_order(run.charges.all())
-    recomputed = in_order(_all_of(run, stored))
-    found = [*_of_charges(stored, recomputed), *_of_terms(stored)]
-    facts = facts_of(recomputed)
+    made, found = Facts(), list[Difference]()
+    for agreements in _parts(run):
+        stored = in_order(run.charges.filter(agreement__in=agreements))
+        recomputed = in_order(_all_of(run, stored, agreements))
+        made.add(recomputed)
+        found += islice(chain(_of_charges(stored, recomputed), _of_terms(stored)), SHOWN)
+    facts = made.told()
     found += [
         Difference(name, str(getattr(run, name)), str(facts[name]))
         for name in FACTS
         if getattr(run, name) != facts[name]
     ]
-    return Replay(run, len(recomputed), facts["charges_digest"], run.code == code_version(), found[:SHOWN])
+    is_same_code = run.code == code_version()
+    return Replay(run, facts["charges_made"], facts["charges_digest"], is_same_code, found[:SHOWN])
 
 
 def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
@@ -84,6 +106,10 @@ def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
     for run, made in of_runs.items():
         if run.method == SERVICE_LEVELS:
             recomputed = _credits(run, {charge.agreement_id for charge in made})
+        elif run.method == SETTLEMENT:
+            keys = {_key(charge) for charge in made}
+            months = _months(run, {charge.agreement_id for charge in made})
+            recomputed = [charge for charge in months if _key(charge) in keys]
         else:
             slots = {(charge.agreement.delivery.pk, charge.slot) for charge in made}
             recomputed = list(_computed(run, made, slots))
@@ -91,11 +117,31 @@ def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
     yield from _of_terms(charges)
 
 
-def _all_of(run: RatingRun, stored: Sequence[Charge]) -> Iterable[Charge]:
-    """All charges that the run should have made."""
+def _parts(run: RatingRun) -> Iterator[Sequence[int]]:
+    """The agreements that the run charged, or may have looked at, in their order, some at a time."""
+    found = set(run.charges.order_by().values_list("agreement", flat=True).distinct())
     if run.method == SERVICE_LEVELS:
-        return _credits(run, set(run.service_levels.values_list("agreement", flat=True)))
-    return _computed(run, stored, _slots(run, stored))
+        found |= set(run.service_levels.values_list("agreement", flat=True))
+    elif run.method == SETTLEMENT:
+        found |= set(run.months.values_list("agreement", flat=True))
+    elif run.decision is not None:
+        found |= {agreement for agreement, _ in quantities_of(run.decision)}
+    else:
+        found |= _agreements_in_turn(run)
+    agreements = sorted(found)
+    for start in range(0, len(agreements), A_PART):
+        yield agreements[start : start + A_PART]
+
+
+def _all_of(run: RatingRun, stored: Sequence[Charge], agreements: Collection[int]) -> Iterable[Charge]:
+    """All charges that the run should have made of these agreements."""
+    if run.method == SERVICE_LEVELS:
+        assessed = run.service_levels.filter(agreement__in=agreements)
+        return _credits(run, set(assessed.values_list("agreement", flat=True)))
+    if run.method == SETTLEMENT:
+        settled = run.months.filter(agreement__in=agreements)
+        return _months(run, set(settled.values_list("agreement", flat=True)))
+    return _computed(run, stored, _slots(run, stored, agreements))
 
 
 def _credits(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
@@ -103,6 +149,18 @@ def _credits(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
     found = Agreement.objects.filter(pk__in=agreements)
     assessed = assess(found, until=run.last_reading, before=run.pk)
     return [each.charge for each in assessed if each.charge is not None]
+
+
+def _months(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
+    """What months of term agreements owe, from the charges before the run and the terms as they were then."""
+    settled = settlements(
+        Agreement.objects.filter(pk__in=agreements).select_related("term"),
+        until=run.horizon,
+        at=run.started_at,
+        last_reading=run.last_reading,
+        before=run.pk,
+    )
+    return [charge for each in settled for charge in each.charges]
 
 
 def _computed(run: RatingRun, charges: Iterable[Charge], slots: Collection[SlotKey]) -> Iterator[Charge]:
@@ -134,42 +192,42 @@ def _due(run: RatingRun, case: Case) -> Due | None:
     return due_for(case, Usage(quantity, case.usage.last_reading), case.price)
 
 
-def _slots(run: RatingRun, stored: Sequence[Charge]) -> set[SlotKey]:
-    """The slots of its charges, and those that its turn had come for."""
+def _slots(run: RatingRun, stored: Sequence[Charge], agreements: Collection[int]) -> set[SlotKey]:
+    """The slots of its charges of these agreements, and those that its turn had come for."""
+    deliveries = dict(Delivery.objects.filter(agreement__in=agreements).values_list("agreement", "pk"))
     slots = {(charge.agreement_id, charge.slot) for charge in stored}
     if run.decision is not None:
-        slots |= quantities_of(run.decision).keys()
-    agreements = {agreement for agreement, _ in slots}
-    deliveries = dict(Delivery.objects.filter(agreement__in=agreements).values_list("agreement", "pk"))
+        slots |= {key for key in quantities_of(run.decision) if key[0] in deliveries}
     of_deliveries = {(deliveries[agreement], slot) for agreement, slot in slots}
-    return of_deliveries if run.decision is not None else of_deliveries | _slots_in_turn(run)
+    if run.decision is not None:
+        return of_deliveries
+    in_turn = f"SELECT * FROM ({IN_TURN}) AS slots WHERE delivery_id = ANY(%(deliveries)s)"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(in_turn, {**_turn(run), "deliveries": list(deliveries.values())})
+        return of_deliveries | set(cursor.fetchall())
 
 
-def _slots_in_turn(run: RatingRun) -> set[SlotKey]:
-    """Slots with readings since the run before, and those that ended since then."""
-    before = RatingRun.objects.filter(pk__lt=run.pk, method=run.method).order_by("-pk").first()
+def _agreements_in_turn(run: RatingRun) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT delivery_id, slot FROM metering_reading
-            WHERE id > %(after)s AND id <= %(until)s AND meter = %(meter)s AND slot <= %(last)s
-            UNION
-            SELECT reading.delivery_id, reading.slot FROM delivery_delivery delivery
-            JOIN metering_reading reading ON reading.delivery_id = delivery.id
-            WHERE delivery.active_from < %(last)s + interval '1 hour'
-                AND coalesce(delivery.active_until, delivery.ends_at) > %(first)s
-                AND reading.slot > %(first)s - interval '1 hour' AND reading.slot <= %(last)s
-                AND reading.meter = %(meter)s AND reading.id <= %(until)s
-            """,
-            {
-                "after": before.last_reading if before else 0,
-                "until": run.last_reading,
-                "meter": Meter.ALLOCATED.value,
-                "last": run.horizon - HOUR,
-                "first": before.horizon if before else EARLIEST,
-            },
+            f"""
+            SELECT agreement_id FROM delivery_delivery
+            WHERE id IN (SELECT delivery_id FROM ({IN_TURN}) AS slots)
+            """,  # noqa: S608 a constant of this module
+            _turn(run),
         )
-        return set(cursor.fetchall())
+        return {agreement for (agreement,) in cursor.fetchall()}
+
+
+def _turn(run: RatingRun) -> dict[str, Any]:
+    before = RatingRun.objects.filter(pk__lt=run.pk, method=run.method).order_by("-pk").first()
+    return {
+        "after": before.last_reading if before else 0,
+        "until": run.last_reading,
+        "meter": Meter.ALLOCATED.value,
+        "last": run.horizon - HOUR,
+        "first": before.horizon if before else EARLIEST,
+    }
 
 
 def _of_charges(stored: Sequence[Charge], recomputed: Sequence[Charge]) -> Iterator[Difference]:

@@ -1,100 +1,42 @@
-"""What a rating run looks at: the slots whose turn it is, and the facts about each.
-
-Every query here is one statement, whatever the number of slots.
-"""
+"""What rating knows about slots: every query here is one statement, whatever the number of slots."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 
+import numpy as np
 from django.db import connection
-from django.db.models import Q
-from django.db.models.functions import Coalesce, Least
 
-from billing.metering.models import ChangedSlot
-from billing.metering.rules import active_interval
-from billing.metering.storage import Cutoff, SlotKey, allocated_usage, cutoff_now
+from billing.metering.rules import HOUR, SECOND, active_interval, microseconds
+from billing.metering.storage import SlotKey, allocated_usage
+from billing.money import Units
 from billing.rating.judgement import Case, Charged
 from billing.rating.models import DisputedSlot
-from marketplace.clock import HOUR, floor_hour
+from marketplace.clock import HOUR as AN_HOUR
 from marketplace.delivery.models import Delivery
 
-SECOND = timedelta(seconds=1)
+
+def active_time(active_from: Units, active_until: Units, slot: Units) -> Units:
+    """For how many microseconds of a slot a delivery was active; moments are microseconds as well."""
+    time: Units = np.maximum(np.minimum(active_until, slot + HOUR) - np.maximum(active_from, slot), 0)
+    return time
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is due: the cases by the readings up to ``cutoff``, and what to tick off when they are done."""
-
-    cases: list[Case]
-    deliveries: list[int]
-    changes: list[int]
-    cutoff: Cutoff
-
-
-def work_until(horizon: datetime) -> Work:
-    """Everything about slots that ended by ``horizon``, a full hour, and that is not rated yet.
-
-    The changes are read before the cutoff is drawn and the readings are added up: a reading that commits in
-    between may be counted now, and its change is looked at again by the next run, which finds nothing to
-    add. So is one of which a reading comes after the cutoff.
-    """
-    due = list(_due_deliveries(horizon))
-    slots = {(one.pk, slot) for one in due for slot in active_slots(one, since=_since(one), until=horizon)}
-    changes = list(
-        ChangedSlot.objects.filter(slot__lte=horizon - HOUR).values_list(
-            "pk", "reading", "delivery_id", "slot"
-        )
-    )
-    slots.update((delivery, slot) for _, _, delivery, slot in changes)
-    cutoff = cutoff_now()
-    unsettled = {(delivery, slot) for _, reading, delivery, slot in changes if reading > cutoff.reading}
-    return Work(
-        cases=cases_of(slots, until=cutoff.reading, unsettled=unsettled),
-        deliveries=[one.pk for one in due],
-        changes=[pk for pk, reading, _, _ in changes if reading <= cutoff.reading],
-        cutoff=cutoff,
-    )
-
-
-def active_slots(delivery: Delivery, *, since: datetime | None, until: datetime) -> Iterator[datetime]:
-    """The slots in which the delivery was active for a second or more, and that ended by ``until``.
-
-    ``since`` leaves out the slots before it.
-    """
-    active = active_interval(delivery)
-    if active is None:
-        return
-    slot = floor_hour(max(active[0], since or active[0]))
-    while slot < active[1] and slot + HOUR <= until:
-        if min(active[1], slot + HOUR) - max(active[0], slot) >= SECOND:
-            yield slot
-        slot += HOUR
-
-
-def committed(delivery: Delivery, slot: datetime) -> int:
+def committed(cards: Units, active: Units) -> Units:
     """The most card-seconds that a delivery can have in a slot: none outside of its activity."""
-    active = active_interval(delivery)
-    if active is None:
+    card_seconds: Units = cards * active // SECOND
+    return card_seconds
+
+
+def _committed(delivery: Delivery, slot: datetime) -> int:
+    interval = active_interval(delivery)
+    if interval is None:
         return 0
-    span = max(min(active[1], slot + HOUR) - max(active[0], slot), timedelta())
-    return delivery.agreement.cards * (span // timedelta(microseconds=1)) // 1_000_000
-
-
-def _due_deliveries(horizon: datetime) -> Collection[Delivery]:
-    ends = Least(Coalesce("active_until", "ends_at"), horizon)
-    return (
-        Delivery.objects.filter(active_from__lt=horizon)
-        .filter(Q(rated__isnull=True) | Q(rated__until__lt=ends))
-        .select_related("rated")
-        .order_by("pk")
+    active_from, active_until = map(microseconds, interval)
+    return committed(
+        delivery.agreement.cards, int(active_time(active_from, active_until, microseconds(slot)))
     )
-
-
-def _since(delivery: Delivery) -> datetime | None:
-    return delivery.rated.until if hasattr(delivery, "rated") else None
 
 
 def cases_of(
@@ -118,14 +60,14 @@ def cases_of(
         if (pk, slot) in unsettled and (pk, slot) not in usage:
             continue
         agreement = deliveries[pk].agreement
-        position = (slot - agreement.allocation.starts_at) // HOUR
+        position = (slot - agreement.allocation.starts_at) // AN_HOUR
         prices = agreement.allocation.prices
         cases.append(
             Case(
                 agreement=agreement.pk,
                 slot=slot,
                 cards=agreement.cards,
-                committed=committed(deliveries[pk], slot),
+                committed=_committed(deliveries[pk], slot),
                 price=prices[position] if 0 <= position < len(prices) else None,
                 currency=agreement.currency,
                 commission_rate=agreement.commission_rate,

@@ -4,12 +4,14 @@ from celery import shared_task
 
 from accounts.actors import task_actor
 from billing.rating.service_levels import assess_service_levels
-from billing.rating.services import rate
+from billing.rating.services import rate_all
+from billing.rating.settling import settle_months
 from marketplace.clock import market_now
 
 
 @shared_task(name="billing.rate")
 def rate_ended_slots() -> None:
     now, actor = market_now(), task_actor("billing.rate")
-    rate(now=now, actor=actor)
+    rate_all(now=now, actor=actor)
     assess_service_levels(now=now, actor=actor)
+    settle_months(now=now, actor=actor)

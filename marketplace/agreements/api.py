@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -12,19 +12,25 @@ from marketplace.agreements.selectors import agreements_for
 from marketplace.api.views import DomainDetailView, DomainListView
 
 
+def _allocated(kind: type[serializers.Field[Any, Any, Any, Any]], source: str) -> Any:
+    return kind(source=f"allocation.{source}", allow_null=True)
+
+
 class AgreementSerializer(serializers.ModelSerializer[Agreement]):
-    request = serializers.IntegerField(source="allocation.request_id")
-    alternative = serializers.IntegerField(source="allocation.alternative.position")
-    offer = serializers.IntegerField(source="allocation.offer_id")
-    run = serializers.IntegerField(source="allocation.run_id")
-    model = serializers.CharField(source="allocation.offer.fleet.model.slug")
-    zone = serializers.CharField(source="allocation.offer.fleet.site.region.zone.slug")
+    """What was allocated is null where the agreement is a term agreement: see its call-offs."""
+
+    request = _allocated(serializers.IntegerField, "request_id")
+    alternative = _allocated(serializers.IntegerField, "alternative.position")
+    offer = _allocated(serializers.IntegerField, "offer_id")
+    run = _allocated(serializers.IntegerField, "run_id")
+    model = _allocated(serializers.CharField, "offer.fleet.model.slug")
+    zone = _allocated(serializers.CharField, "offer.fleet.site.region.zone.slug")
 
     class Meta:
         model = Agreement
         fields: ClassVar = [
-            "id", "request", "alternative", "offer", "run", "buyer", "owner", "model", "zone", "cards",
-            "starts_at", "ends_at", "card_hours", "currency", "value", "commission_rate", "terms",
+            "id", "kind", "term", "request", "alternative", "offer", "run", "buyer", "owner", "model", "zone",
+            "cards", "starts_at", "ends_at", "card_hours", "currency", "value", "commission_rate", "terms",
             "terms_digest", "concluded_at",
         ]  # fmt: skip
 

@@ -7,20 +7,36 @@ from typing import ClassVar
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode, ProfileVersion
 from marketplace.clearing.models import Allocation
+from marketplace.terms.models import TermAgreement
 
 
 class Agreement(models.Model):
-    """A spot agreement: one allocation, at the prices of its run. It never changes.
+    """What two parties agreed on. It never changes.
 
-    ``terms`` is everything that rating needs, frozen: see ``agreements.terms``.
+    Spot is one allocation, at the prices of its run. A call-off is one that its buyer called off under a
+    term agreement, at the price agreed there. Of a term agreement itself the row bears what is charged for
+    its months; it names no cards and has no allocation, and whatever is delivered is delivered under its
+    call-offs. ``terms`` is everything that rating needs, frozen: see ``agreements.terms``. Those of a term
+    agreement are as they were concluded: ``terms.models.TermVersion`` has what was amended.
     """
 
-    allocation = models.OneToOneField(Allocation, on_delete=models.PROTECT, related_name="agreement")
+    class Kind(models.TextChoices):
+        SPOT = "spot", pgettext_lazy("agreement", "Spot")
+        CALL_OFF = "call_off", pgettext_lazy("agreement", "Call-off")
+        TERM = "term", pgettext_lazy("agreement", "Term")
+
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.SPOT)
+    # Whoever has a delivery has an allocation, and most of the code starts from deliveries.
+    allocation: models.OneToOneField[Allocation, Allocation] = models.OneToOneField(  # type: ignore[misc]
+        Allocation, null=True, on_delete=models.PROTECT, related_name="agreement"
+    )
+    term = models.ForeignKey(TermAgreement, null=True, on_delete=models.PROTECT, related_name="agreements")
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="purchases")
     owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="sales")
     profile_version = models.ForeignKey(ProfileVersion, on_delete=models.PROTECT, related_name="+")
@@ -37,7 +53,16 @@ class Agreement(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(cards__gt=0, card_hours__gt=0), name="agreement_quantity"),
+            models.CheckConstraint(
+                condition=Q(kind="spot", allocation__isnull=False, term=None, cards__gt=0)
+                | Q(kind="call_off", allocation__isnull=False, term__isnull=False, cards__gt=0)
+                | Q(kind="term", allocation=None, term__isnull=False, cards=0),
+                name="agreement_is_of_its_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["term"], condition=Q(kind="term"), name="agreement_once_a_term_agreement"
+            ),
+            models.CheckConstraint(condition=Q(card_hours__gt=0), name="agreement_quantity"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="agreement_not_empty"),
             models.CheckConstraint(condition=~Q(buyer=F("owner")), name="agreement_between_two_parties"),
             models.CheckConstraint(

@@ -9,7 +9,7 @@ from marketplace.agreements.models import Agreement
 
 
 def agreements_for(viewer: Viewer) -> QuerySet[Agreement]:
-    """Newest first, with the parties, the request and what was bought."""
+    """Newest first, with the parties, the request and what was bought; of all kinds."""
     rows = Agreement.objects.select_related(
         "buyer",
         "owner",
@@ -23,3 +23,8 @@ def agreements_for(viewer: Viewer) -> QuerySet[Agreement]:
         return rows
     mine = viewer.organisations_with(Capability.READ)
     return rows.filter(Q(buyer__in=mine) | Q(owner__in=mine))
+
+
+def placed_for(viewer: Viewer) -> QuerySet[Agreement]:
+    """Those over something that the market placed: all but the term agreements themselves."""
+    return agreements_for(viewer).exclude(kind=Agreement.Kind.TERM)

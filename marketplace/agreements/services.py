@@ -31,16 +31,27 @@ UNEXPECTED = "The run met an error that nobody expected. The operators have its 
 def run_market(*, clock: MarketClock, actor: Actor) -> MarketRun | None:
     """Open a run, or take up the one that a dead worker left, and bring it to its end.
 
+    After the open market, which is returned, each term agreement under which something is called off is
+    cleared by itself: its offers are reserved for it, so neither takes anything away from the other.
+
     Returns ``None`` when another worker is clearing. A result that the market has overtaken is thrown
     away and the run starts again from a new snapshot, with the book closed. After
     ``MARKET_RUN_ATTEMPTS``, or with any error, the run fails and says so.
     """
     with clearing.clearing_alone() as alone:
-        return _run(clock=clock, actor=actor) if alone else None
+        if not alone:
+            return None
+        run = _run(clock=clock, actor=actor)
+        if run.term_id is not None:
+            # That one was left by a dead worker: it was of an agreement.
+            run = _run(clock=clock, actor=actor)
+        for term in clearing.agreements_called_off():
+            _run(clock=clock, actor=actor, term=term)
+        return run
 
 
-def _run(*, clock: MarketClock, actor: Actor) -> MarketRun:
-    run = clearing.open_run(actor=actor, now=clock.now())
+def _run(*, clock: MarketClock, actor: Actor, term: int | None = None) -> MarketRun:
+    run = clearing.open_run(actor=actor, now=clock.now(), term=term)
     try:
         if _commits(run, clock=clock, actor=actor):
             return run
@@ -90,7 +101,10 @@ def commit(
 
 
 def conclude(allocations: Iterable[Allocation], *, run: MarketRun, now: datetime) -> list[Agreement]:
-    """One spot agreement for each allocation. The run's audit event covers them by its result's hash."""
+    """An agreement for each allocation: spot, or the call-off of a request under a term agreement.
+
+    The run's audit event covers them by its result's hash.
+    """
     profiles = run.profile_version
     if profiles is None:
         raise ValueError(f"run {run} was committed without a profile version")
@@ -107,7 +121,10 @@ def _agreement(
     allocation: Allocation, *, profiles: ProfileVersion, rate: Decimal, now: datetime
 ) -> Agreement:
     terms = agreement_terms.spot_terms(allocation, commission_rate=rate, profile_version=profiles.number)
+    term = allocation.request.under_id
     return Agreement(
+        kind=Agreement.Kind.SPOT if term is None else Agreement.Kind.CALL_OFF,
+        term_id=term,
         allocation=allocation,
         buyer_id=allocation.request.organisation_id,
         owner_id=allocation.offer.fleet.site.owner_id,

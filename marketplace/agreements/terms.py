@@ -17,8 +17,10 @@ from typing import Any
 from django.conf import settings
 
 from marketplace.clearing.models import Allocation
+from marketplace.terms.models import TermAgreement, TermVersion
 
 FORMAT = "spot/2"
+TERM_FORMAT = "term-agreement/1"
 
 
 def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_version: int) -> dict[str, Any]:
@@ -40,7 +42,35 @@ def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_vers
         "billed": "delivered card-seconds",
         "dispute_days": settings.DISPUTE_DAYS,
         "sla": settings.SERVICE_LEVEL,
+    } | _under(allocation)
+
+
+def _under(allocation: Allocation) -> dict[str, Any]:
+    """Of a call-off, the term agreement that says what else follows from what was delivered."""
+    term = allocation.request.under_id
+    return {} if term is None else {"under": term}
+
+
+def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate: Decimal) -> dict[str, Any]:
+    """What was agreed when a term agreement was concluded."""
+    return {
+        "format": TERM_FORMAT,
+        "term_agreement": agreement.pk,
+        "months": agreement.months,
+        "month": agreement.calendar,
+        "time_zone": agreement.time_zone,
+        "starts_at": agreement.starts_at.isoformat(),
+        "ends_at": agreement.ends_at.isoformat(),
+        "currency": agreement.currency,
+        "commission_rate": str(commission_rate),
+        "dispute_days": settings.DISPUTE_DAYS,
+        "each_month": first.terms,
     }
+
+
+def price_of(card_hours: int, micro_price: int) -> Decimal:
+    """What card-hours cost at millionths of the currency each: exact."""
+    return Decimal(card_hours * micro_price).scaleb(-6)
 
 
 def dispute_days(terms: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -17,7 +17,7 @@ from accounts.actors import Capability
 from accounts.requests import PageRequest
 from marketplace.agreements.forms import AgreementFilter
 from marketplace.agreements.models import Agreement
-from marketplace.agreements.selectors import agreements_for
+from marketplace.agreements.selectors import agreements_for, placed_for
 from marketplace.agreements.terms import dispute_days, service_level
 from marketplace.clock import HOUR, market_now
 from marketplace.web.listing import Column, Listing, page_of, show
@@ -61,7 +61,7 @@ AGREEMENTS: Listing[Agreement, Agreement] = Listing(
 def agreements(request: PageRequest) -> HttpResponseBase:
     choice = AgreementFilter(request.GET)
     mine = request.viewer.organisations_with(Capability.READ)
-    everything = agreements_for(request.viewer).select_related("delivery")
+    everything = placed_for(request.viewer).select_related("delivery")
     rows = choice.of(everything, mine=mine, now=market_now())
     context = {
         "filter": choice,
@@ -88,7 +88,10 @@ def totals(rows: QuerySet[Agreement]) -> Sequence[dict[str, Any]]:
 @login_required
 @require_safe
 def agreement(request: PageRequest, pk: int) -> HttpResponse:
+    """What was placed; charges and documents link to a term agreement by this address as well."""
     shown = get_object_or_404(agreements_for(request.viewer).select_related("delivery"), pk=pk)
+    if shown.kind == Agreement.Kind.TERM:
+        return redirect("agreements:term", shown.term_id)
     slots = [
         {"slot": shown.starts_at + number * HOUR, "price": price, "value": price * shown.cards}
         for number, price in enumerate(shown.allocation.prices)

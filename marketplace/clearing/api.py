@@ -17,6 +17,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.actors import Viewer
 from accounts.requests import id_in
 from marketplace.api.views import DomainDetailView, DomainListView, DomainView
 from marketplace.clearing import record, selectors, services, wording
@@ -94,7 +95,7 @@ class RunDetail(DomainDetailView[MarketRun]):
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[MarketRun]:
-        return selectors.with_models_sold(selectors.runs())
+        return selectors.with_models_sold(selectors.runs_for(self.viewer))
 
 
 class RunPrices(DomainListView[ClearingPrice]):
@@ -173,14 +174,14 @@ class RunFile(DomainView):
     def get(self, request: Request, pk: int) -> HttpResponse:  # noqa: ARG002
         if not self.viewer.sees_everything:
             raise NotFound
-        run = _committed(pk)
+        run = _committed(self.viewer, pk)
         data = services.stored_snapshot(run) if self.part == "snapshot" else services.stored_result(run)
         return _json_file(data, f"cardhour-run-{run.pk}-{self.part}.json")
 
 
-def _committed(pk: int) -> MarketRun:
+def _committed(viewer: Viewer, pk: int) -> MarketRun:
     """Its heavy bytes are read when they are asked for."""
-    return get_object_or_404(selectors.committed_runs(), pk=pk)
+    return get_object_or_404(selectors.runs_for(viewer), pk=pk, state=MarketRun.State.COMMITTED)
 
 
 def _json_file(data: bytes, name: str) -> HttpResponse:
@@ -205,7 +206,7 @@ class RunPackage(DomainView):
     def get(self, request: Request, pk: int) -> FileResponse:  # noqa: ARG002
         if not self.viewer.sees_everything:
             raise NotFound
-        run = _committed(pk)
+        run = _committed(self.viewer, pk)
         file = BytesIO()
         record.write_package(run, file)
         file.seek(0)
@@ -217,7 +218,7 @@ class RunPart(DomainView):
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def get(self, request: Request, pk: int) -> HttpResponse:  # noqa: ARG002
-        run = _committed(pk)
+        run = _committed(self.viewer, pk)
         data = record.part_for(self.viewer, run)
         if data is None:
             raise NotFound

@@ -20,12 +20,15 @@ from marketplace.engine.replay import share_of_best
 from marketplace.engine.result import Constraint
 from marketplace.engine.result import Outcome as EngineOutcome
 from marketplace.supply.models import Offer
+from marketplace.terms.models import TermAgreement
 
 
 class MarketRun(models.Model):
     """One clearing. ``snapshot`` and ``result`` are the canonical bytes, gzip-compressed.
 
-    A run is opened, snapshotted, and committed or failed; at most one run is under way.
+    A run is opened, snapshotted, and committed or failed; at most one run is under way. With a ``term`` it
+    cleared what was called off under that agreement and the offers reserved for it: a market of its own,
+    whose one price is the agreed one, so it sets no prices of products. Without one it is the open market.
     ``snapshot_digest`` and ``result_digest`` are SHA-256 of the canonical bytes before compression.
 
     Money is in the base currency. No placement whatever has an ``objective`` above ``bound``: the
@@ -42,6 +45,7 @@ class MarketRun(models.Model):
         FAILED = "failed", _("Failed")
 
     state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    term = models.ForeignKey(TermAgreement, null=True, on_delete=models.PROTECT, related_name="runs")
     opened_at = models.DateTimeField()
     horizon_start = models.DateTimeField()
     slots = models.PositiveSmallIntegerField()
@@ -149,6 +153,7 @@ class Allocation(models.Model):
         indexes: ClassVar = [models.Index(fields=["starts_at"]), models.Index(fields=["ends_at"])]
         triggers: ClassVar = [
             triggers.ALLOCATION_SELLS_HOURS,
+            triggers.ALLOCATION_STAYS_UNDER_ITS_AGREEMENT,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]

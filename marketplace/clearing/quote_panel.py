@@ -32,6 +32,8 @@ def quote(request: PageRequest) -> HttpResponse:
     context: dict[str, Any] = {}
     if builder.alternatives_are_valid():
         asked = builder.draft()
+        if asked.under is not None:
+            return render(request, "demand/quote.html", {"under": asked.under})
         missing = dict.fromkeys(text for _name, text in problems(asked, now=now))
         context = {"missing": list(missing)} if missing else _quoted(asked, now)
     return render(request, "demand/quote.html", context)

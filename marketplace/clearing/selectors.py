@@ -12,16 +12,17 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import (
     Count,
     DecimalField,
+    Exists,
     ExpressionWrapper,
     F,
     Max,
     Min,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Sum,
 )
-from django.db.models.functions import Coalesce
 
 from accounts.actors import Capability, Viewer
 from marketplace.clearing.models import (
@@ -43,8 +44,21 @@ def average_price() -> ExpressionWrapper[Any]:
 
 
 def runs() -> QuerySet[MarketRun]:
-    """All runs, newest first, without the heavy bytes."""
-    return MarketRun.objects.defer("snapshot", "result").order_by("-pk")
+    """All runs of the open market, newest first, without the heavy bytes."""
+    return _light(MarketRun.objects.filter(term=None))
+
+
+def runs_for(viewer: Viewer) -> QuerySet[MarketRun]:
+    """Those of the open market, which are public, and those of term agreements that the viewer may read."""
+    rows = _light(MarketRun.objects.all())
+    if viewer.sees_everything:
+        return rows
+    mine = viewer.organisations_with(Capability.READ)
+    return rows.filter(Q(term=None) | Q(term__buyer__in=mine) | Q(term__owner__in=mine))
+
+
+def _light(rows: QuerySet[MarketRun]) -> QuerySet[MarketRun]:
+    return rows.defer("snapshot", "result").order_by("-pk")
 
 
 def last_committed() -> MarketRun | None:
@@ -58,9 +72,10 @@ def committed_runs(*, until: MarketRun | None = None) -> QuerySet[MarketRun]:
 
 
 def failed_runs_waiting() -> QuerySet[MarketRun]:
-    """Failed runs since the last one that was committed: a later success has cleared what they left."""
-    last = committed_runs().values("pk")[:1]
-    return runs().filter(state=MarketRun.State.FAILED, pk__gt=Coalesce(Subquery(last), 0))
+    """Failed runs since the last committed one of the same market: a success has cleared what they left."""
+    later = MarketRun.objects.filter(state=MarketRun.State.COMMITTED, pk__gt=OuterRef("pk"))
+    cleared = Q(Exists(later.filter(term=None)), term=None) | Q(Exists(later.filter(term=OuterRef("term"))))
+    return _light(MarketRun.objects.filter(~cleared, state=MarketRun.State.FAILED))
 
 
 def with_models_sold(rows: QuerySet[MarketRun]) -> QuerySet[MarketRun]:

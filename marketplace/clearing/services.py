@@ -58,24 +58,35 @@ class SnapshotStale(DomainError):
     title = "The market has changed since the snapshot"
 
 
-def open_run(*, actor: Actor, now: datetime) -> MarketRun:
-    """The run under way, or a new one over the slots from the next full hour."""
+def open_run(*, actor: Actor, now: datetime, term: int | None = None) -> MarketRun:
+    """The run under way, whatever it clears, or a new one over the slots from the next full hour.
+
+    With ``term`` the new one clears what is called off under that agreement, and nothing else.
+    """
     under_way = MarketRun.objects.filter(UNDER_WAY).first()
     if under_way is not None:
         return under_way
     try:
         with transaction.atomic():
             run = MarketRun.objects.create(
+                term_id=term,
                 opened_at=now,
                 horizon_start=next_hour(now),
                 slots=settings.MARKET_HORIZON_SLOTS,
                 base_currency=settings.MARKET_BASE_CURRENCY,
             )
-            audit.record(actor=actor, action="run.opened", target=run, now=now)
+            data = {} if term is None else {"term_agreement": term}
+            audit.record(actor=actor, action="run.opened", target=run, now=now, data=data)
             return run
     except IntegrityError:
         # Somebody opened one in the same moment; the database allows one at a time.
         return MarketRun.objects.get(UNDER_WAY)
+
+
+def agreements_called_off() -> Sequence[int]:
+    """The term agreements under which requests are open, each a market of its own."""
+    called_off = ComputeRequest.objects.filter(state=ComputeRequest.State.OPEN, under__isnull=False)
+    return list(called_off.order_by("under").values_list("under", flat=True).distinct())
 
 
 def begin_attempt(run: MarketRun) -> int:
@@ -106,6 +117,7 @@ def take_snapshot(run: MarketRun, *, now: datetime) -> bytes:
             base_currency=run.base_currency,
             profiles=profiles,
             now=now,
+            term=run.term_id,
         )
         data = engine.snapshot_bytes(market)
         MarketRun.objects.filter(UNDER_WAY, pk=run.pk).update(
@@ -178,7 +190,8 @@ def commit(run_id: int, data: bytes, computed: Computed, *, now: datetime, actor
     matched = sorted({placement.request for placement in result.placements})
     _close_requests(matched)
     allocations = _allocate(run, market, result)
-    results.record_prices(run, market, result)
+    if run.term_id is None:
+        results.record_prices(run, market, result)
     results.record_explanations(run, result)
     results.record_offers(run, result)
     _finish(run, computed, matched=len(matched), now=now)
@@ -212,6 +225,7 @@ def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) ->
     rows = [_allocation(run, placement, locked, terms) for placement, terms in _terms(market, result)]
     for row in rows:
         _keep_the_ask(row)
+        _keep_the_agreed_price(row)
     try:
         with transaction.atomic():
             return Allocation.objects.bulk_create(rows)
@@ -228,6 +242,12 @@ def _keep_the_ask(row: Allocation) -> None:
     asks = offer.asks * len(row.prices) if len(offer.asks) == 1 else offer.asks[max(first, 0) :]
     if any(price < ask for price, ask in zip(row.prices, asks, strict=False)):
         raise SnapshotStale(f"The ask of {offer} was raised since the snapshot.")
+
+
+def _keep_the_agreed_price(row: Allocation) -> None:
+    """What is called off costs what was agreed: ask and limit are that price, so there is no other."""
+    if row.offer.reserved_for_id is not None and set(row.prices) != set(row.offer.asks):
+        raise ValueError(f"{row.offer} is reserved at {row.offer.asks}, and its run cleared at {row.prices}")
 
 
 class _Terms:

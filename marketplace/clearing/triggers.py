@@ -34,3 +34,21 @@ ALLOCATION_SELLS_HOURS = pgtrigger.Trigger(
         RETURN NULL;
     """,
 )
+
+# What is reserved for a term agreement is sold to requests under it, and nothing else is.
+ALLOCATION_STAYS_UNDER_ITS_AGREEMENT = pgtrigger.Trigger(
+    name="stays_under_its_agreement",
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    func="""
+        PERFORM 1 FROM supply_offer offer, demand_computerequest request
+            WHERE offer.id = NEW.offer_id AND request.id = NEW.request_id
+                AND offer.reserved_for_id IS NOT DISTINCT FROM request.under_id;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'offer % is not for request %: one is under an agreement that the other is not',
+                NEW.offer_id, NEW.request_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'allocation_under_its_agreement';
+        END IF;
+        RETURN NULL;
+    """,
+)

@@ -196,7 +196,7 @@ def _gap_chart(history: Sequence[MarketRun]) -> dict[str, Any] | None:
 @require_safe
 def run(request: PageRequest, pk: int) -> HttpResponse:
     """The report of a run; the explanations and the outcomes of offers on it are the reader's own."""
-    found = get_object_or_404(selectors.with_models_sold(selectors.runs()), pk=pk)
+    found = get_object_or_404(selectors.with_models_sold(selectors.runs_for(request.viewer)), pk=pk)
     mine = selectors.explanations_for(request.viewer).filter(run=found).order_by("-outcome", "request_id")
     my_offers = selectors.offer_outcomes_for(request.viewer).filter(run=found)
     offers = list(my_offers.order_by(F("sold") - F("free"), "offer_id")[:OFFERS_SHOWN])

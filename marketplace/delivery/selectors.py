@@ -77,12 +77,13 @@ def overdue_to_end(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
 
 
 def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:
-    """Agreements without a delivery; ``only_newest``: those after the last that has one.
+    """Agreements over an allocation without a delivery; ``only_newest``: those after the last that has one.
 
     The second costs nothing however many agreements there are; the first finds every gap.
     """
-    agreements = Agreement.objects.filter(delivery=None)
+    placed = Agreement.objects.filter(allocation__isnull=False)
+    agreements = placed.filter(delivery=None)
     if only_newest:
         last = Delivery.objects.aggregate(last=Max("agreement"))["last"]
-        agreements = Agreement.objects.filter(pk__gt=last or 0)
+        agreements = placed.filter(pk__gt=last or 0)
     return agreements.select_related("allocation__offer__fleet").order_by("pk")

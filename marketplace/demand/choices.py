@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.demand.models import Budget, Choice
+from marketplace.terms.selectors import can_be_called_off
 
 Choices = Sequence[tuple[str, object]]
 
@@ -39,18 +41,22 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The open budgets and choices of a buyer, to be chosen from."""
+    """The open budgets and choices of a buyer, and the term agreements under way, to be chosen from."""
 
     budgets: Choices = ()
     choices: Choices = ()
+    agreements: Choices = ()
 
     @classmethod
-    def of(cls, organisation: Organisation) -> Self:
+    def of(cls, organisation: Organisation, *, now: datetime) -> Self:
         budgets = Budget.objects.filter(organisation=organisation, closed_at=None).order_by("name")
         choices = Choice.objects.filter(organisation=organisation, closed_at=None).order_by("name")
         return cls(
             budgets=[(str(each.pk), f"{each}, {each.currency}") for each in budgets],
             choices=[(str(each.pk), str(each)) for each in choices],
+            agreements=[
+                (str(each.pk), f"{each}, {each.owner}") for each in can_be_called_off(organisation, now=now)
+            ],
         )
 
     def __bool__(self) -> bool:

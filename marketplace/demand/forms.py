@@ -52,9 +52,18 @@ class RequestForm(forms.Form):
         label=_("Under the choice"), required=False, widget=forms.Select, max_value=LARGEST_ID
     )
 
+    under = forms.IntegerField(
+        label=_("Call off under"),
+        required=False,
+        widget=forms.Select,
+        max_value=LARGEST_ID,
+        help_text=_("The agreed price is then the limit: leave limit and budget empty."),
+    )
+
     def __init__(self, *args: Any, groups: Groups, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, each in (("shared_budget", groups.budgets), ("choice", groups.choices)):
+        choices = {"shared_budget": groups.budgets, "choice": groups.choices, "under": groups.agreements}
+        for name, each in choices.items():
             widget = self.fields[name].widget
             if isinstance(widget, forms.Select):
                 widget.choices = [("", _("None")), *each]
@@ -257,6 +266,7 @@ class Builder:
             title="",
             currency=self.request.cleaned_data["currency"],
             least_share=self.request.cleaned_data["least_share"],
+            under=self.request.cleaned_data["under"],
             alternatives=[form.alternative() for form in self.alternatives],
         )
 
@@ -302,6 +312,7 @@ def of_request(request: ComputeRequest) -> tuple[dict[str, Any], list[dict[str, 
         "least_share": request.least_share,
         "shared_budget": request.shared_budget_id,
         "choice": request.choice_id,
+        "under": request.under_id,
     }
     return fields, [_of_alternative(each) for each in list(request.alternatives.all())[:MOST]]
 

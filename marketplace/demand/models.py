@@ -25,6 +25,7 @@ from marketplace.catalogue.models import (
 )
 from marketplace.demand import triggers
 from marketplace.engine.snapshot import Unit
+from marketplace.terms.models import TermAgreement
 
 # A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
 LARGEST_AMOUNT = Decimal(1_000_000)
@@ -113,7 +114,8 @@ class ComputeRequest(models.Model):
     """A bid. At most one of its alternatives is taken.
 
     ``least_share`` is the fill rule: 1 is all or nothing, 0.25 accepts a quarter of the amount.
-    ``shared_budget`` and ``choice`` tie it to other requests of the same buyer.
+    ``shared_budget`` and ``choice`` tie it to other requests of the same buyer. A request ``under`` a term
+    agreement calls something off: only offers reserved for the agreement serve it, at the agreed price.
     """
 
     class State(models.TextChoices):
@@ -132,6 +134,9 @@ class ComputeRequest(models.Model):
     )
     choice = models.ForeignKey(
         Choice, null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
+    )
+    under = models.ForeignKey(
+        TermAgreement, null=True, blank=True, on_delete=models.PROTECT, related_name="requests"
     )
     entered_at = models.DateTimeField()
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -156,9 +161,11 @@ class ComputeRequest(models.Model):
                 transitions=[("open", "matched"), ("open", "expired"), ("open", "withdrawn")],
             ),
             pgtrigger.ReadOnly(
-                name="stays_in_its_groups", fields=["organisation", "currency", "shared_budget", "choice"]
+                name="stays_in_its_groups",
+                fields=["organisation", "currency", "shared_budget", "choice", "under"],
             ),
             triggers.REQUEST_JOINS_OPEN_GROUPS,
+            triggers.REQUEST_IS_UNDER_ITS_BUYERS_AGREEMENT,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]

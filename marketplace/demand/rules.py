@@ -67,7 +67,10 @@ class AlternativeInput:
 
 @dataclass(frozen=True, slots=True)
 class RequestInput:
-    """``least_share`` is the fill rule: 1 is all or nothing. Budget and choice are named by their ids."""
+    """``least_share`` is the fill rule: 1 is all or nothing.
+
+    Budget, choice, and the term agreement that it is under are named by their ids.
+    """
 
     title: str
     currency: str
@@ -75,6 +78,7 @@ class RequestInput:
     least_share: Decimal = Decimal(1)
     shared_budget: int | None = None
     choice: int | None = None
+    under: int | None = None
 
 
 def request_problems(request: RequestInput, names: Names, now: datetime) -> Problems:

@@ -52,6 +52,7 @@ class RequestSerializer(serializers.ModelSerializer[ComputeRequest]):
             "least_share",
             "shared_budget",
             "choice",
+            "under",
             "state",
             "waits_for",
             "entered_at",
@@ -174,6 +175,7 @@ class WantedForm(serializers.Serializer[Any]):
             least_share=given["least_share"],
             shared_budget=given.get("shared_budget"),
             choice=given.get("choice"),
+            under=given.get("under"),
             alternatives=[_alternative(row) for row in given["alternatives"]],
         )
 
@@ -183,6 +185,9 @@ class RequestForm(WantedForm):
     title = serializers.CharField(max_length=120)
     shared_budget = serializers.IntegerField(**OPTIONAL, help_text="An open budget, in this currency.")
     choice = serializers.IntegerField(**OPTIONAL, help_text="An open choice.")
+    under = serializers.IntegerField(
+        **OPTIONAL, help_text="A term agreement to call something off under, at its price: state no limit."
+    )
 
 
 def _alternative(row: dict[str, Any]) -> AlternativeInput:

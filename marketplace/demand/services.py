@@ -17,6 +17,7 @@ from accounts.caps import check_cap
 from accounts.models import Organisation
 from accounts.suspension import check_not_suspended
 from marketplace import book
+from marketplace.demand import calling_off
 from marketplace.demand.groups import locked_groups
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.demand.names import Names
@@ -50,7 +51,13 @@ def create_request(
     check_not_suspended(organisation.pk)
     names = Names.load()
     budget, choice = locked_groups(organisation, request)
-    found = [*request_problems(request, names, now), *group_problems(request, budget, choice)]
+    under = calling_off.agreement_of(organisation, request, now=now)
+    request = calling_off.at_the_agreed_price(request, under)
+    found = [
+        *request_problems(request, names, now),
+        *group_problems(request, budget, choice),
+        *calling_off.problems_of(request, under),
+    ]
     problems = dict(reversed(found))
     if problems:
         raise InvalidInput(_("The request cannot enter the market."), problems)
@@ -61,6 +68,7 @@ def create_request(
         least_share=request.least_share,
         shared_budget=budget,
         choice=choice,
+        under=under,
         entered_at=now,
         created_by=actor.user,
     )
@@ -128,7 +136,7 @@ def _plain(alternative: AlternativeInput) -> dict[str, Any]:
 
 def _written(request: RequestInput) -> dict[str, Any]:
     """The request as the audit event keeps it: what is empty is left out."""
-    groups = {"shared_budget": request.shared_budget, "choice": request.choice}
+    groups = {"shared_budget": request.shared_budget, "choice": request.choice, "under": request.under}
     return {name: number for name, number in groups.items() if number is not None} | {
         "title": request.title,
         "currency": request.currency,

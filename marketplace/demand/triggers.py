@@ -49,3 +49,20 @@ REQUEST_JOINS_OPEN_GROUPS = pgtrigger.Trigger(
         RETURN NEW;
     """,
 )
+
+REQUEST_IS_UNDER_ITS_BUYERS_AGREEMENT = pgtrigger.Trigger(
+    name="under_its_buyers_agreement",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    condition=pgtrigger.Q(new__under__isnull=False),
+    func="""
+        PERFORM 1 FROM terms_termagreement WHERE id = NEW.under_id AND state = 'concluded'
+            AND buyer_id = NEW.organisation_id AND currency = NEW.currency;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'term agreement % is not one of buyer % in %',
+                NEW.under_id, NEW.organisation_id, NEW.currency
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'request_under_its_buyers_agreement';
+        END IF;
+        RETURN NEW;
+    """,
+)

@@ -99,7 +99,7 @@ def _agreements(shown: ComputeRequest) -> QuerySet[Any]:
 def create(request: PageRequest, organisation: Organisation) -> HttpResponse:
     """The builder. ``add`` and ``remove`` rearrange its alternatives and enter nothing."""
     require_trader(request, organisation, Organisation.Kind.BUYER)
-    groups = Groups.of(organisation)
+    groups = Groups.of(organisation, now=market_now())
     if request.method != "POST":
         return _show(request, _opened(request, groups), groups)
     if "add" in request.POST or "remove" in request.POST:
@@ -136,7 +136,8 @@ def _opened(request: PageRequest, groups: Groups) -> Builder:
     source = _source(request)
     if source is None:
         alternatives = [forms.changed(forms.empty_alternative(start), request.GET)]
-        return Builder.opened({}, alternatives, groups)
+        under = id_in(request.GET.get("under") or "")
+        return Builder.opened({"under": under}, alternatives, groups)
     fields, alternatives = forms.of_request(source)
     return Builder.opened(fields, _asked_again(request, alternatives, start), groups)
 

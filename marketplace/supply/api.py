@@ -142,7 +142,13 @@ class OfferList(WithFacts, DomainListView[Offer]):
         form = OfferForm(data=request.data, context={"view": self})
         form.is_valid(raise_exception=True)
         fleet = form.validated_data["fleet"]
-        offer = services.create_offer(viewer=self.viewer, fleet=fleet, offer=form.offer(), now=self.now)
+        offer = services.create_offer(
+            viewer=self.viewer,
+            fleet=fleet,
+            offer=form.offer(),
+            now=self.now,
+            reserved_for=form.validated_data["reserved_for"],
+        )
         return _created(request, offer, self.shown(offer.pk))
 
 

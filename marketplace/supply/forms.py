@@ -17,6 +17,7 @@ from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.clock import HOUR, hours_between
 from marketplace.supply.models import Fleet, Offer, Site
 from marketplace.supply.rules import LONGEST_OFFER_HOURS, FleetInput, OfferChange, OfferInput, SiteInput
+from marketplace.terms.models import TermAgreement
 from marketplace.web import formats
 from marketplace.web.fields import ExactField, HourField, PercentField
 
@@ -160,20 +161,47 @@ class OfferForm(AsksForm):
         initial=0,
         help_text=_("How long before an interruption you tell the buyer. Buyers may ask for a least notice."),
     )
+    reserved_for = forms.TypedChoiceField(
+        label=_("Reserved for"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text=_(
+            "Only what is called off under the agreement is sold then, at its price: leave the ask empty."
+        ),
+    )
 
-    def __init__(self, *args: Any, fleets: QuerySet[Fleet], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        fleets: QuerySet[Fleet],
+        agreements: Sequence[TermAgreement] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
+        choices = [(str(each.pk), f"{each}, {each.buyer}") for each in agreements]
+        reserved_for, asks = self.fields["reserved_for"], self.fields["asks"]
+        asks.required = not agreements
+        if isinstance(reserved_for, forms.ChoiceField):
+            reserved_for.choices = [("", _("Nobody")), *choices]
         field = self.fields["fleet"]
         if isinstance(field, FleetChoice):
             field.queryset = fleets
 
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        if "asks" not in self.errors and data.get("asks") is None and data.get("reserved_for") is None:
+            self.add_error("asks", self.fields["asks"].error_messages["required"])
+        return data
+
     def offer(self) -> OfferInput:
         data = self.cleaned_data
+        asks = () if data["asks"] is None else self.each_ask(data["starts_at"], data["ends_at"])
         return OfferInput(
             cards=data["cards"],
             starts_at=data["starts_at"],
             ends_at=data["ends_at"],
-            asks=self.each_ask(data["starts_at"], data["ends_at"]),
+            asks=asks,
             lot=data["lot"],
             minimum_hours=data["minimum_hours"],
             notice_minutes=data["notice_minutes"],

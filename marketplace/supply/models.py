@@ -17,6 +17,7 @@ from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, BilingualName, CurrencyCode, Region, SoftwareStack
 from marketplace.supply import triggers
+from marketplace.terms.models import TermAgreement
 
 # A snapshot with larger figures would not be cleared at all, so the database refuses them one by one.
 MOST_CARDS = 1_000_000
@@ -104,7 +105,8 @@ class Offer(models.Model):
     """Cards of one fleet for sale over whole UTC hours.
 
     ``asks`` is the lowest acceptable price per card-hour: one figure, or one for each hour of the
-    window. Cards are sold in multiples of ``lot`` for at least ``minimum_hours``.
+    window. Cards are sold in multiples of ``lot`` for at least ``minimum_hours``. What is ``reserved_for`` a
+    term agreement is sold to requests under it and to nobody else; its ask is the agreed price.
     """
 
     class State(models.TextChoices):
@@ -120,6 +122,9 @@ class Offer(models.Model):
     lot = models.PositiveIntegerField(default=1)
     minimum_hours = models.PositiveSmallIntegerField(default=1)
     notice_minutes = models.PositiveIntegerField(default=0)
+    reserved_for = models.ForeignKey(
+        TermAgreement, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     entered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -142,6 +147,8 @@ class Offer(models.Model):
             triggers.OFFER_IS_WELL_FORMED,
             triggers.OFFER_FITS_THE_FLEET,
             triggers.OFFER_STAYS,
+            triggers.OFFER_IS_RESERVED_BY_ITS_OWNER,
+            pgtrigger.ReadOnly(name="stays_reserved", fields=["reserved_for"]),
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]

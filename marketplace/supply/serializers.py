@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -94,6 +95,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
             "lot",
             "minimum_hours",
             "notice_minutes",
+            "reserved_for",
             "state",
             "waits_for",
             "entered_at",
@@ -215,14 +217,27 @@ class OfferForm(serializers.Serializer[Any]):
     cards = serializers.IntegerField(max_value=LARGEST)
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
-    asks = _asks()
+    asks = _asks(required=False)
     lot = serializers.IntegerField(max_value=LARGEST, default=1)
     minimum_hours = serializers.IntegerField(max_value=LARGEST, default=1)
     notice_minutes = serializers.IntegerField(max_value=LARGEST, default=0)
+    reserved_for = serializers.IntegerField(
+        min_value=1,
+        max_value=LARGEST_ID,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="A term agreement whose call-offs alone it serves, at the agreed price: state no asks.",
+    )
+
+    def validate(self, attrs: Any) -> Any:
+        if not attrs.get("asks") and attrs["reserved_for"] is None:
+            raise serializers.ValidationError({"asks": _("This field is required.")})
+        return attrs
 
     def offer(self) -> OfferInput:
-        given = {k: v for k, v in self.validated_data.items() if k != "fleet"}
-        return OfferInput(**given | {"asks": tuple(given["asks"])})
+        given = {k: v for k, v in self.validated_data.items() if k not in ("fleet", "reserved_for")}
+        return OfferInput(**given | {"asks": tuple(given.get("asks", ()))})
 
 
 class OfferChangeForm(serializers.Serializer[Any]):

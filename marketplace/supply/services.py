@@ -25,7 +25,7 @@ from accounts.models import Organisation
 from marketplace import book
 from marketplace.clock import LATEST, floor_hour
 from marketplace.errors import DomainError, InvalidInput
-from marketplace.supply import rules
+from marketplace.supply import reserving, rules
 from marketplace.supply.models import Fleet, Offer, OfferHour, Site
 from marketplace.supply.rules import FleetInput, OfferChange, OfferInput, SiteInput
 from marketplace.supply.selectors import most_listed
@@ -144,8 +144,13 @@ def resize_fleet(*, viewer: Viewer, fleet: Fleet, cards: int, now: datetime) -> 
 
 
 @transaction.atomic
-def create_offer(*, viewer: Viewer, fleet: Fleet, offer: OfferInput, now: datetime) -> Offer:
+def create_offer(
+    *, viewer: Viewer, fleet: Fleet, offer: OfferInput, now: datetime, reserved_for: int | None = None
+) -> Offer:
     """List cards of a fleet, in the currency of its zone.
+
+    ``reserved_for`` is the number of a term agreement of the owner: its price is then the ask, and nothing
+    else may be asked.
 
     Locks the fleet, so that what is free does not change between the check and the insert.
     """
@@ -158,15 +163,18 @@ def create_offer(*, viewer: Viewer, fleet: Fleet, offer: OfferInput, now: dateti
         message=_("An owner has at most %(most)s open offers. Withdraw one first."),
     )
     locked = _locked(fleet)
+    agreement, offer = reserving.at_the_agreed_price(locked, offer, reserved_for, now=now)
     _check(offer, locked, now)
     created = Offer.objects.create(
         fleet=locked,
+        reserved_for=agreement,
         currency=locked.site.region.zone.currency,
         entered_at=now,
         created_by=actor.user,
         **_terms(offer),
     )
-    _record(actor, created, "offer.created", now, _written(offer))
+    reserved = {} if agreement is None else {"reserved_for": agreement.pk}
+    _record(actor, created, "offer.created", now, _written(offer) | reserved)
     return created
 
 
@@ -194,6 +202,7 @@ def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datet
             )
             % {"offer": current}
         )
+    reserving.refuse_other_terms(current, terms)
     _check(terms, fleet, now, besides=current, begun=begun)
     for name, value in _terms(terms).items():
         setattr(current, name, value)

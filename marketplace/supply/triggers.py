@@ -120,3 +120,24 @@ FLEET_KEEPS_WHAT_IT_OFFERS = pgtrigger.Trigger(
         RETURN NEW;
     """,
 )
+
+OFFER_IS_RESERVED_BY_ITS_OWNER = pgtrigger.Trigger(
+    name="reserved_by_its_owner",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert | pgtrigger.Update,
+    condition=pgtrigger.Q(new__reserved_for__isnull=False),
+    func="""
+        PERFORM 1 FROM terms_termagreement term
+            JOIN supply_fleet fleet ON fleet.id = NEW.fleet_id
+            JOIN supply_site site ON site.id = fleet.site_id
+            WHERE term.id = NEW.reserved_for_id AND term.state = 'concluded'
+                AND term.owner_id = site.owner_id AND term.currency = NEW.currency
+                AND NEW.starts_at >= term.starts_at AND NEW.ends_at <= term.ends_at;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'term agreement % is not one of the owner in % from % to %',
+                NEW.reserved_for_id, NEW.currency, NEW.starts_at, NEW.ends_at
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_reserved_by_its_owner';
+        END IF;
+        RETURN NEW;
+    """,
+)

@@ -50,6 +50,7 @@ from marketplace.supply.selectors import (
     with_fleet_totals,
 )
 from marketplace.supply.utilisation import ahead, card_hours_listed, offers_between, sold_spans
+from marketplace.terms.selectors import can_be_reserved_for
 from marketplace.web.access import may, may_trade_as, require_trader
 from marketplace.web.fields import posted
 from marketplace.web.listing import Column, Listing, page_of, refused, show
@@ -232,21 +233,34 @@ def new_offer(request: PageRequest, organisation: Organisation) -> HttpResponse:
     require_trader(request, organisation, Organisation.Kind.OWNER)
     mine = request.viewer.organisations_with(Capability.TRADE)
     fleets = fleets_for(request.viewer).filter(site__owner__in=mine)
-    form = OfferForm(posted(request), fleets=fleets, initial=_offer_initial(request, fleets))
+    agreements = list(can_be_reserved_for(organisation, now=market_now()))
+    form = OfferForm(
+        posted(request), fleets=fleets, agreements=agreements, initial=_offer_initial(request, fleets)
+    )
     if form.is_valid():
         with refusals_on(form):
             fleet: Fleet = form.cleaned_data["fleet"]
             created = services.create_offer(
-                viewer=request.viewer, fleet=fleet, offer=form.offer(), now=market_now()
+                viewer=request.viewer,
+                fleet=fleet,
+                offer=form.offer(),
+                now=market_now(),
+                reserved_for=form.cleaned_data["reserved_for"],
             )
             messages.success(request, _("%(offer)s is on the market.") % {"offer": created})
             return redirect("supply:offer", created.pk)
-    return _form(request, "supply/new_offer.html", form, {"has_fleets": fleets.exists()})
+    context = {"has_fleets": fleets.exists(), "has_agreements": bool(agreements)}
+    return _form(request, "supply/new_offer.html", form, context)
 
 
 def _offer_initial(request: PageRequest, fleets: QuerySet[Fleet]) -> dict[str, Any]:
     start = next_hour(market_now())
-    initial: dict[str, Any] = {"starts_at": start, "ends_at": start + DAY * HOUR}
+    reserved_for = id_in(request.GET.get("reserved_for", ""))
+    initial: dict[str, Any] = {
+        "starts_at": start,
+        "ends_at": start + DAY * HOUR,
+        "reserved_for": reserved_for,
+    }
     fleet = fleets.filter(pk=id_in(request.GET.get("fleet", "")) or 0).first()
     if fleet is not None:
         initial |= {"fleet": fleet.pk, "cards": fleet.cards, "lot": fleet.node_size}

@@ -20,7 +20,7 @@ from accounts.actors import Capability, Viewer
 from accounts.models import Organisation
 from accounts.requests import PageRequest
 from billing.rating.selectors import charges_for, totals_of
-from marketplace.agreements.selectors import agreements_for
+from marketplace.agreements.selectors import placed_for
 from marketplace.audit.selectors import default_window, utilisation
 from marketplace.catalogue.models import WorkloadClass
 from marketplace.clearing.board import market_board
@@ -61,7 +61,7 @@ def only_for(viewer: Viewer, organisation: Organisation) -> Viewer:
 
 def buyer_context(viewer: Viewer, organisation: Organisation, *, now: datetime) -> dict[str, Any]:
     requests = requests_for(viewer).filter(state=ComputeRequest.State.OPEN)
-    agreements = agreements_for(viewer).filter(buyer=organisation, ends_at__gt=now)
+    agreements = placed_for(viewer).filter(buyer=organisation, ends_at__gt=now)
     return {
         "organisation": organisation,
         "requests": requests[:SHOWN],
@@ -90,7 +90,7 @@ def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         "levels": utilisation(viewer, start=start, end=end).total if start < end else None,
         "ahead": ahead(fleets, start=next_hour(now), hours=A_DAY),
         "unsold": unsold(viewer, now=now),
-        "agreements": agreements_for(viewer).filter(owner=organisation, ends_at__gt=now)[:SHOWN],
+        "agreements": placed_for(viewer).filter(owner=organisation, ends_at__gt=now)[:SHOWN],
         "may_list": viewer.may(Capability.TRADE, organisation.pk),
         "links": _links("supply:new_offer", "supply:offers", "supply:fleets", "billing:statements"),
     }

@@ -25,6 +25,7 @@ from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Fleet
+from marketplace.terms.models import TermAgreement
 from tests.factories import make_fleet, make_offer, make_profile_version, make_request, make_site
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -43,15 +44,19 @@ def make_delivery(
     start: datetime = START,
     rate: str = "0.03",
     fleet: Fleet | None = None,
+    under: TermAgreement | None = None,
     **facts: Any,
 ) -> Delivery:
-    """A delivery that has been active since the start of its agreement, one price an hour."""
+    """A delivery that has been active since the start of its agreement, one price an hour.
+
+    Called off, where it is ``under`` a term agreement.
+    """
     make_billing_facts(buyer.jurisdiction, owner.jurisdiction)
     fleet = fleet or make_fleet(make_site(owner), cards=cards)
     hours = len(prices)
     end = start + hours * HOUR
-    offer = make_offer(fleet, cards=cards, ask="0.000001", start=start, hours=hours)
-    request = make_request(buyer, cards=cards, start=start, hours=hours)
+    offer = make_offer(fleet, cards=cards, ask="0.000001", start=start, hours=hours, reserved_for=under)
+    request = make_request(buyer, cards=cards, start=start, hours=hours, under=under)
     allocation = Allocation.objects.create(
         run=MarketRun.objects.get_or_create(
             state="failed",
@@ -69,6 +74,8 @@ def make_delivery(
     )
     terms = agreement_terms.spot_terms(allocation, commission_rate=Decimal(rate), profile_version=1)
     agreement = Agreement.objects.create(
+        kind=Agreement.Kind.CALL_OFF if under else Agreement.Kind.SPOT,
+        term=under,
         allocation=allocation,
         buyer=buyer,
         owner=fleet.site.owner,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts.actors import task_actor
 from accounts.models import AuditEvent, Organisation
+from billing.invoicing import intake
 from billing.invoicing.drafts import Billable, Tax, drafts, legs_of_invoice
 from billing.invoicing.issuers import issuer_now
 from billing.invoicing.models import BillingPeriod, Document, InvoicedCharge, Line
@@ -36,6 +38,7 @@ from tests.billing.builders import (
     refused,
     send,
 )
+from tests.billing.scenes import use
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +200,22 @@ def test_an_invoice_of_nothing_has_no_journal(cast: Cast) -> None:
     assert Document.objects.get(kind="invoice").total == 0
     assert not Journal.objects.exists()
     assert InvoicedCharge.objects.count() == 1
+
+
+def test_charges_are_named_some_lines_at_a_time(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three agreements of two charges each, and parts of three charges: two agreements, then the third."""
+    monkeypatch.setattr(intake, "MOST_CHARGES", 3)
+    for _ in range(3):
+        delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "11"])
+        use(delivery, 480, 481)
+    rate_at()
+    named = mock.Mock(side_effect=intake._name)
+    monkeypatch.setattr(intake, "_name", named)
+    close(datetime(2026, 4, 2, tzinfo=UTC))
+    assert [len(call.args[1]) for call in named.call_args_list] == [2, 1]
+    assert {line.charge_count for line in Line.objects.all()} == {2}
+    for charge in Charge.objects.select_related("invoiced__invoice_line"):
+        assert charge.invoiced.invoice_line.agreement_id == charge.agreement_id
 
 
 def test_finance_sees_its_side_and_a_stranger_sees_nothing(cast: Cast) -> None:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation
 from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
@@ -45,13 +46,13 @@ class Document(models.Model):
     """
 
     class Kind(models.TextChoices):
-        INVOICE = "invoice", _("Invoice")
-        STATEMENT = "statement", _("Statement")
-        CREDIT_NOTE = "credit_note", _("Credit note")
+        INVOICE = "invoice", gettext_lazy("Invoice")
+        STATEMENT = "statement", gettext_lazy("Statement")
+        CREDIT_NOTE = "credit_note", gettext_lazy("Credit note")
 
     class BorneBy(models.TextChoices):
-        OWNERS = "owners", _("The owners, with the commission on it")
-        EXCHANGE = "exchange", _("The exchange")
+        OWNERS = "owners", gettext_lazy("The owners, with the commission on it")
+        EXCHANGE = "exchange", gettext_lazy("The exchange")
 
     kind = models.CharField(max_length=12, choices=Kind)
     number = models.CharField(max_length=32, unique=True)
@@ -121,6 +122,8 @@ class Document(models.Model):
 class Line(models.Model):
     """What the charges of one agreement come to. The only place where money is rounded.
 
+    Of a term agreement each kind of charge has a line of its own, ``item``; it is empty for usage.
+
     The charges of a line are of one billing period (``period``, which is an earlier one for usage that came
     late; ``corrects`` is then the line that the earlier document has for it) and under one tax rule.
     ``exact`` is the sum of the charges' amounts (or credits, on a statement); ``amount`` is that sum in minor
@@ -132,6 +135,7 @@ class Line(models.Model):
     position = models.PositiveIntegerField()
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="lines")
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="lines")
+    item = models.CharField(max_length=10, blank=True, choices=Charge.Kind)
     service_from = models.DateTimeField()
     service_until = models.DateTimeField()
     tax_rule = models.ForeignKey(TaxRule, on_delete=models.PROTECT, related_name="lines")
@@ -158,6 +162,15 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id}/{self.position}"
+
+    @property
+    def about(self) -> str:
+        """What it is for, in the reader's language."""
+        if not self.item:
+            fleet = self.agreement.allocation.offer.fleet
+            return f"{fleet.model}, {fleet.site}"
+        facts = {"item": self.get_item_display(), "term": f"T{self.agreement.term_id}"}
+        return _("%(item)s, term agreement %(term)s") % facts
 
 
 class DocumentTax(models.Model):
@@ -223,8 +236,8 @@ class ParkedBilling(models.Model):
     """
 
     class Reason(models.TextChoices):
-        NO_TAX_RULE = "no_tax_rule", _("No tax rule for these jurisdictions on these days")
-        NO_POLICY = "no_policy", _("No dunning policy says when invoices fall due")
+        NO_TAX_RULE = "no_tax_rule", gettext_lazy("No tax rule for these jurisdictions on these days")
+        NO_POLICY = "no_policy", gettext_lazy("No dunning policy says when invoices fall due")
 
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="parked_billing")
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="parked_billing")

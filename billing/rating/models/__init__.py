@@ -1,6 +1,13 @@
 """Rating's tables: runs and charges, and what parties dispute."""
 
-from billing.rating.models.charges import Charge, ParkedUsage, RatedUntil, RatingRun, ServiceLevel
+from billing.rating.models.charges import (
+    Charge,
+    MonthSettlement,
+    ParkedUsage,
+    RatedUntil,
+    RatingRun,
+    ServiceLevel,
+)
 from billing.rating.models.disputes import Dispute, DisputedSlot, DisputeEntry, UsageReport
 
 __all__ = [
@@ -8,6 +15,7 @@ __all__ = [
     "Dispute",
     "DisputeEntry",
     "DisputedSlot",
+    "MonthSettlement",
     "ParkedUsage",
     "RatedUntil",
     "RatingRun",

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from billing.guards import Guard
 from marketplace.agreements.models import Agreement
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode
@@ -51,6 +52,23 @@ class RatingRun(models.Model):
         return f"rating run {self.pk}"
 
 
+# The condition is asked before the function is called, so usage pays nothing for it.
+OF_A_TERM_AGREEMENT = Guard(
+    name="of_a_term_agreement",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    condition=pgtrigger.Q(new__kind__in=["overage", "shortfall", "make_up"]),
+    func="""
+        PERFORM 1 FROM agreements_agreement WHERE id = NEW.agreement_id AND kind = 'term';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION '% is charged to term agreements, and % is none', NEW.kind, NEW.agreement_id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'charge_of_a_term_agreement';
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+
 class Charge(models.Model):
     """What one agreement owes for one slot, or a correction that names the charge it corrects.
 
@@ -62,11 +80,18 @@ class Charge(models.Model):
 
     A credit for a service level that was not kept is a charge below zero, of no card-seconds and no price,
     on the last slot of its agreement; it has corrections of its own.
+
+    What a month of a term agreement owes beside the usage of its call-offs stands on the last slot of the
+    month: the surcharge for overage (of all tiers, so without a price), a shortfall, and what was made up,
+    which gives back what its usage cost. ``MonthSettlement`` has the figures that they follow from.
     """
 
     class Kind(models.TextChoices):
         USAGE = "usage", pgettext_lazy("charge", "Usage")
         SLA_CREDIT = "sla_credit", _("Credit for the service level")
+        OVERAGE = "overage", pgettext_lazy("charge", "Overage")
+        SHORTFALL = "shortfall", pgettext_lazy("charge", "Shortfall")
+        MAKE_UP = "make_up", pgettext_lazy("charge", "Made up")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.USAGE)
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
@@ -97,15 +122,24 @@ class Charge(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind="usage", price__gt=0)
-                | Q(kind="sla_credit", price=0, quantity=0, committed=0),
+                | Q(kind="sla_credit", price=0, quantity=0, committed=0)
+                | Q(kind="overage", price=0, committed=0)
+                | Q(kind__in=["shortfall", "make_up"], price__gt=0, committed=0),
                 name="charge_has_a_price",
             ),
             models.CheckConstraint(
                 condition=~Q(kind="sla_credit", sequence=0) | Q(amount__lt=0), name="charge_credit_gives_back"
             ),
+            models.CheckConstraint(
+                condition=(~Q(kind="overage", sequence=0) | Q(quantity__gt=0))
+                & (~Q(kind="shortfall", sequence=0) | Q(quantity__gt=0, amount__gt=0))
+                & (~Q(kind="make_up", sequence=0) | Q(quantity__lt=0, amount__lt=0)),
+                name="charge_of_a_month_has_its_sign",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["slot"])]
         triggers: ClassVar = [
+            OF_A_TERM_AGREEMENT,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]
@@ -154,6 +188,52 @@ class ServiceLevel(models.Model):
     @property
     def availability(self) -> Decimal:
         return Decimal(self.delivered) / self.owed
+
+
+class MonthSettlement(models.Model):
+    """What a month of a term agreement came to, as a run found it; the newest row of a month holds.
+
+    Quantities are card-seconds. ``quantity`` was committed, and ``offered`` was reserved for the agreement.
+    ``minimum`` had to be taken, after what was not offered of the quantity and what of the call-offs was
+    ``undelivered``. ``carried`` was covered by carry-forward rights and ``made_up`` by make-up
+    rights; ``make_up_left`` and ``carry_forward_left`` is what of them there is after the month.
+    """
+
+    run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="months")
+    agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="months")
+    month = models.PositiveSmallIntegerField(help_text="0 is the first")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    quantity = models.BigIntegerField()
+    offered = models.BigIntegerField()
+    delivered = models.BigIntegerField()
+    undelivered = models.BigIntegerField()
+    minimum = models.BigIntegerField()
+    shortfall = models.BigIntegerField()
+    overage = models.BigIntegerField(help_text="taken and paid beyond the quantity")
+    carried = models.BigIntegerField()
+    made_up = models.BigIntegerField()
+    make_up_left = models.BigIntegerField()
+    carry_forward_left = models.BigIntegerField()
+    amount = models.DecimalField(max_digits=28, decimal_places=12, help_text="beside the usage")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agreement", "month", "run"], name="month_settled_once_a_run"),
+            models.CheckConstraint(
+                condition=Q(delivered__gte=0, undelivered__gte=0, shortfall__gte=0, overage__gte=0)
+                & Q(minimum__gte=0, minimum__lte=F("quantity")),
+                name="month_quantities",
+            ),
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="month_not_empty"),
+        ]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id} month {self.month}"
 
 
 class ParkedUsage(models.Model):

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.actors import task_actor
-from accounts.models import Organisation, Scope
+from accounts.models import Membership, Organisation, Role, Scope
 from demo.bank import load_accounts
 from demo.load import is_loaded, load_market
 from demo.people import create_people, create_tokens
@@ -51,9 +51,22 @@ class Command(BaseCommand):
                 "tokens": create_tokens(Organisation.Kind.BUYER, [Scope.READ, Scope.TRADE]),
             }
             _write(folder / "demo-buyers.json", feeder)
+            _write(folder / "demo-terms.json", _both_sides())
         self.stdout.write(
             f"loaded {len(market.sites)} sites, {len(market.fleets)} fleets, {len(market.offers)} offers"
         )
+
+
+def _both_sides() -> dict[str, object]:
+    """Tokens of the owner and the buyer that the demo's people work for: they have a term agreement."""
+    people = Membership.objects.filter(role=Role.ADMIN).select_related("organisation")
+    parties = {each.organisation.kind: each.organisation_id for each in people}
+    return {
+        kind: row
+        for kind, party in parties.items()
+        for row in create_tokens(kind, [Scope.READ, Scope.TRADE], name="term agreements")
+        if row["organisation"] == party
+    }
 
 
 def _write(path: Path, content: object) -> None:

@@ -29,17 +29,21 @@ def build(
     profiles: ProfileVersion,
     now: datetime,
     requests: Iterable[ComputeRequest] | None = None,
+    term: int | None = None,
 ) -> engine.Snapshot:
     """The market as the database shows it now, with all open requests or with those given.
+
+    The open market, or that of one term agreement: requests under it and offers reserved for it. There
+    nothing is gained by a match, so nothing is weighed against it either: carbon has no price.
 
     Call it inside one repeatable-read transaction where it is going to be cleared.
     """
     window = Window(horizon_start, slots)
     table = fx_table(at=now)
-    found = demand.convertible(demand.open_requests() if requests is None else requests, table)
+    found = demand.convertible(demand.open_requests(term) if requests is None else requests, table)
     wanted = [(row, built) for row in found if (built := demand.request_of(row, window)) is not None]
     rows = [row for row, _ in wanted]
-    offers = supply.open_offers(window, now)
+    offers = supply.open_offers(window, now, term)
     sites = list({offer.fleet.site_id: offer.fleet.site for offer in offers}.values())
     return engine.Snapshot(
         format=SNAPSHOT_FORMAT,
@@ -54,8 +58,12 @@ def build(
         budgets=demand.budgets_of(rows),
         choices=demand.choices_of(rows),
         owner_caps=demand.owner_caps_of(rows, sites, now),
-        carbon_price=micro(carbon_price(base_currency, at=now) / KILOGRAMS_A_TONNE, ROUND_CEILING),
+        carbon_price=_carbon_price(base_currency, now) if term is None else 0,
     )
+
+
+def _carbon_price(base: str, now: datetime) -> int:
+    return micro(carbon_price(base, at=now) / KILOGRAMS_A_TONNE, ROUND_CEILING)
 
 
 def _currencies(table: Mapping[str, Decimal], base: str) -> tuple[engine.Currency, ...]:

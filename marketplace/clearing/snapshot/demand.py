@@ -21,10 +21,11 @@ from marketplace.supply.models import Site
 log = structlog.get_logger(__name__)
 
 
-def open_requests() -> QuerySet[ComputeRequest]:
+def open_requests(term: int | None) -> QuerySet[ComputeRequest]:
+    """Those of the open market, or those under a term agreement."""
     alternatives = Alternative.objects.select_related("near").prefetch_related("accelerator_models", "stacks")
     return (
-        ComputeRequest.objects.filter(state=ComputeRequest.State.OPEN)
+        ComputeRequest.objects.filter(state=ComputeRequest.State.OPEN, under=term)
         .prefetch_related(Prefetch("alternatives", queryset=alternatives))
         .order_by("pk")
     )

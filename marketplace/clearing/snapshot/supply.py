@@ -46,10 +46,11 @@ def _model(model: AcceleratorModel) -> engine.Model:
     )
 
 
-def open_offers(window: Window, now: datetime) -> list[Offer]:
-    """Those with hours in the window of which all facts are known."""
+def open_offers(window: Window, now: datetime, term: int | None) -> list[Offer]:
+    """Those with hours in the window of which all facts are known: for all, or reserved for one agreement."""
     found = (
-        Offer.objects.filter(state=Offer.State.OPEN, starts_at__lt=window.end, ends_at__gt=window.start)
+        Offer.objects.filter(state=Offer.State.OPEN, reserved_for=term)
+        .filter(starts_at__lt=window.end, ends_at__gt=window.start)
         .select_related("fleet__site__region__zone", "fleet__model", "fleet__stack")
         .order_by("pk")
     )

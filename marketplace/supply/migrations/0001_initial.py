@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('terms', '0001_initial'),
         ('accounts', '0001_initial'),
         ('catalogue', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -174,5 +175,18 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='offerhour',
             trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='f87e4ec455e426a10e1cfe68c369cc347582a515', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_f4aee', table='supply_offerhour', when='BEFORE')),
+        ),
+        migrations.AddField(
+            model_name='offer',
+            name='reserved_for',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='terms.termagreement'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offer',
+            trigger=pgtrigger.compiler.Trigger(name='reserved_by_its_owner', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."reserved_for_id" IS NOT NULL)', func="\n        PERFORM 1 FROM terms_termagreement term\n            JOIN supply_fleet fleet ON fleet.id = NEW.fleet_id\n            JOIN supply_site site ON site.id = fleet.site_id\n            WHERE term.id = NEW.reserved_for_id AND term.state = 'concluded'\n                AND term.owner_id = site.owner_id AND term.currency = NEW.currency\n                AND NEW.starts_at >= term.starts_at AND NEW.ends_at <= term.ends_at;\n        IF NOT FOUND THEN\n            RAISE EXCEPTION 'term agreement % is not one of the owner in % from % to %',\n                NEW.reserved_for_id, NEW.currency, NEW.starts_at, NEW.ends_at\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_reserved_by_its_owner';\n        END IF;\n        RETURN NEW;\n    ", hash='f5e4d6868dd05cba2563461c732243d35fbf17d6', operation='INSERT OR UPDATE', pgid='pgtrigger_reserved_by_its_owner_1ec23', table='supply_offer', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offer',
+            trigger=pgtrigger.compiler.Trigger(name='stays_reserved', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."reserved_for_id" IS DISTINCT FROM (NEW."reserved_for_id"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='4b10da153d64b42f58c364510f9125d43f45d8c1', operation='UPDATE', pgid='pgtrigger_stays_reserved_ddeb3', table='supply_offer', when='BEFORE')),
         ),
     ]

@@ -1,0 +1,53 @@
+"""Offers reserved for a term agreement: what they must be, beside what every offer must be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from marketplace.errors import InvalidInput
+from marketplace.supply import rules
+from marketplace.supply.models import Fleet, Offer
+from marketplace.supply.rules import OfferInput
+from marketplace.terms.models import TermAgreement
+from marketplace.terms.selectors import agreed_price, can_be_reserved_for
+
+
+def at_the_agreed_price(
+    fleet: Fleet, offer: OfferInput, number: int | None, *, now: datetime
+) -> tuple[TermAgreement | None, OfferInput]:
+    """The agreement of that number, and the offer with its price as the ask where none is stated."""
+    if number is None:
+        return None, offer
+    message = _("The offer cannot be listed.")
+    agreement = can_be_reserved_for(fleet.site.owner_id, now=now).filter(pk=number).first()
+    if agreement is None:
+        problem = _("There is no term agreement number %(number)s of this owner that is under way.")
+        raise InvalidInput(message, {"reserved_for": problem % {"number": number}})
+    priced = offer if offer.asks else replace(offer, asks=(agreed_price(agreement),))
+    rules.refuse(message, _problems(agreement, priced, fleet.site.region.zone.currency))
+    return agreement, priced
+
+
+def refuse_other_terms(offer: Offer, terms: OfferInput) -> None:
+    """Of a reserved offer, cards and window may change; the price was agreed."""
+    if offer.reserved_for is not None:
+        problems = _problems(offer.reserved_for, terms, offer.currency)
+        rules.refuse(_("The offer cannot be listed."), problems)
+
+
+def _problems(agreement: TermAgreement, offer: OfferInput, currency: str) -> rules.Problems:
+    price = agreed_price(agreement)
+    if set(offer.asks) != {price}:
+        message = _("Its price was agreed: %(price)s per card-hour. Leave the ask out, or state that.")
+        yield "asks", message % {"price": f"{price.normalize():f}"}
+    if currency != agreement.currency:
+        message = _("%(agreement)s is in %(currency)s, and this zone trades in %(other)s.")
+        facts = {"agreement": agreement, "currency": agreement.currency, "other": currency}
+        yield "reserved_for", message % facts
+    if offer.starts_at < agreement.starts_at or offer.ends_at > agreement.ends_at:
+        message = _("The months of %(agreement)s go from %(start)s to %(end)s UTC.")
+        facts = {"start": f"{agreement.starts_at:%F %H:%M}", "end": f"{agreement.ends_at:%F %H:%M}"}
+        yield "reserved_for", message % (facts | {"agreement": agreement})
