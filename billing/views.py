@@ -13,6 +13,7 @@ from django.core.paginator import Page
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
 
@@ -38,6 +39,7 @@ from billing.presentation import (
 from billing.rating.disputes import speaks_for
 from billing.rating.models import Charge, ServiceLevel
 from billing.rating.selectors import charges_for, disputes_of, history_of, readings_of, totals_of
+from marketplace.agreements.models import Agreement
 from marketplace.agreements.selectors import placed_for
 from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
 
@@ -107,6 +109,9 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
         "buys": speaks_for(request.viewer, shown.agreement.buyer_id),
         "report_name": f"page {uuid.uuid4()}",
         "level": level,
+        "months_of": reverse("agreements:term", args=[shown.agreement.term_id])
+        if shown.agreement.kind == Agreement.Kind.TERM
+        else None,
         "short_slots": [(datetime.fromisoformat(slot), *rest) for slot, *rest in level.short_slots]
         if level
         else [],

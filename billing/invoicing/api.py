@@ -101,10 +101,11 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
 class LineSerializer(serializers.ModelSerializer[Line]):
     """``exact`` is the sum of the charges, ``amount`` that sum rounded: half away from zero, once.
 
-    ``corrects`` is the document whose line this one corrects, by usage that came late.
+    ``corrects`` is the document whose line this one corrects, by usage that came late. ``item`` is empty for
+    usage; it says what the months of a term agreement were charged for otherwise, which has no delivery.
     """
 
-    delivery = serializers.IntegerField(source="agreement.delivery.pk")
+    delivery = serializers.IntegerField(source="agreement.delivery.pk", default=None, allow_null=True)
     amount = serializers.SerializerMethodField()
     charges = serializers.IntegerField(source="charge_count")
     late_charges = serializers.IntegerField(source="late_count")
@@ -115,8 +116,8 @@ class LineSerializer(serializers.ModelSerializer[Line]):
     class Meta:
         model = Line
         fields = (
-            "id", "agreement", "delivery", "period", "service_from", "service_until", "quantity", "exact",
-            "amount", "tax_rate", "charges", "late_charges", "corrects",
+            "id", "agreement", "item", "delivery", "period", "service_from", "service_until", "quantity",
+            "exact", "amount", "tax_rate", "charges", "late_charges", "corrects",
         )  # fmt: skip
 
     def get_amount(self, line: Line) -> str:

@@ -68,6 +68,10 @@ def open_dispute(
     actor = require_party(viewer, agreement.buyer_id)
     if not reason.strip():
         raise InvalidInput(_("No dispute was opened."), {"reason": _("Say why: the owner answers it.")})
+    if agreement.kind == Agreement.Kind.TERM:
+        raise NothingToDispute(
+            _("What a month came to follows from the usage called off in it: dispute a charge of that.")
+        )
     _lock(agreement)
     slots = _disputable(agreement, charge, now=now)
     if not slots:

@@ -111,10 +111,23 @@ def conclude(allocations: Iterable[Allocation], *, run: MarketRun, now: datetime
     whole = Allocation.objects.select_related("request", "offer__fleet__site").filter(
         pk__in=[allocation.pk for allocation in allocations]
     )
+    rates = _agreed_rates(whole)
     return Agreement.objects.bulk_create(
-        _agreement(allocation, profiles=profiles, rate=settings.COMMISSION_RATE, now=now)
+        _agreement(
+            allocation,
+            profiles=profiles,
+            rate=rates.get(allocation.request.under_id, settings.COMMISSION_RATE),
+            now=now,
+        )
         for allocation in whole.order_by("pk")
     )
+
+
+def _agreed_rates(allocations: Iterable[Allocation]) -> dict[int | None, Decimal]:
+    """By term agreement the commission that was agreed with it: usage and months are charged alike."""
+    terms = {allocation.request.under_id for allocation in allocations} - {None}
+    agreed = Agreement.objects.filter(kind=Agreement.Kind.TERM, term__in=terms)
+    return dict(agreed.values_list("term", "commission_rate"))
 
 
 def _agreement(

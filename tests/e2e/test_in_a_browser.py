@@ -75,7 +75,11 @@ def test_what_is_typed_while_a_quote_is_on_its_way_is_quoted_next(
     make_offer(make_fleet(make_site(cast.owner)), cards=8, ask="10", hours=24)
     sign_in(page, live_server, cast.buyer_trader)
     under_way: list[Route] = []
-    page.route("**/requests/quote/", under_way.append, times=1)
+
+    def hold(route: Route) -> None:
+        under_way.append(route)
+
+    page.route("**/requests/quote/", hold, times=1)
     with page.expect_request("**/requests/quote/"):
         page.get_by_role("link", name="Find compute").first.click()
 

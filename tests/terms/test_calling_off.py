@@ -60,9 +60,10 @@ def reserve(cast: Cast, term: TermAgreement, *, cards: int = 4, **changes: Any) 
     return create_offer(viewer=viewer, fleet=fleet, offer=given, now=BEFORE, reserved_for=term.pk)
 
 
-def test_a_call_off_is_placed_at_the_agreed_price(cast: Cast) -> None:
+def test_a_call_off_is_placed_at_the_agreed_price(cast: Cast, settings: Any) -> None:
     make_reference()
     term = concluded(cast)
+    settings.COMMISSION_RATE = Decimal("0.1")
     offer, request = reserve(cast, term), call_off(cast, term)
     assert offer.asks == [Decimal(10)]
     assert request.alternatives.get().limit == Decimal(10)
@@ -73,6 +74,9 @@ def test_a_call_off_is_placed_at_the_agreed_price(cast: Cast) -> None:
     assert set(allocation.prices) == {Decimal(10)}
     assert (agreement.kind, agreement.term, agreement.value) == ("call_off", term, Decimal(80))
     assert agreement.terms["under"] == term.pk
+    # The commission is that of the agreement, whatever it has become since.
+    assert agreement.commission_rate == Decimal("0.03")
+    assert agreement.terms["commission_rate"] == "0.030000"
     # The open market is another one, and knows nothing of it.
     assert (market.term, market.offers_open) == (None, 0)
     assert allocation.run.term == term

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from billing.rating.disputes import NothingToDispute, open_dispute
 from billing.rating.models import Charge
 from marketplace.demand.models import ComputeRequest
 from marketplace.supply.models import Offer
@@ -130,10 +131,35 @@ def test_its_months_and_charges_are_shown(cast: Cast, client: Client, settings: 
         reverse("home"),
     ):
         assert client.get(address).status_code == 200, address
+    page = client.get(reverse("billing:charge", args=[charge.pk])).content.decode()
+    assert f"a month of term agreement {term}" in page
+    assert "Readings that it counted" not in page
     moved = client.get(reverse("agreements:agreement", args=[agreement_of(term).pk]))
     assert moved.headers["Location"] == reverse("agreements:term", args=[term.pk])
     term_page = client.get(reverse("agreements:term", args=[term.pk])).content.decode()
     assert "Called off" in term_page
+
+
+def test_a_month_is_not_disputed_but_the_usage_that_it_follows_from(
+    cast: Cast, client: Client, settings: Any
+) -> None:
+    term = short_months(cast, settings)
+    deliver(called_off(cast, term, 0, cards=5, hours=2), 5, 5)
+    settle_at(AFTER_ONE)
+    month = Charge.objects.get(kind="shortfall")
+    usage = Charge.objects.filter(kind="usage").earliest("pk")
+    client.force_login(cast.buyer_trader)
+    offered = "Dispute this charge"
+    assert offered in client.get(reverse("billing:charge", args=[usage.pk])).content.decode()
+    assert offered not in client.get(reverse("billing:charge", args=[month.pk])).content.decode()
+    with pytest.raises(NothingToDispute, match="follows from the usage"):
+        open_dispute(
+            viewer=cast.viewer_of(cast.buyer_trader),
+            agreement=agreement_of(term),
+            charge=month,
+            reason="I was ill.",
+            now=AFTER_ONE,
+        )
 
 
 def test_pages_in_chinese(cast: Cast, client: Client) -> None:
