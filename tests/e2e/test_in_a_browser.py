@@ -61,6 +61,8 @@ def test_a_buyer_finds_compute_and_learns_why_the_second_request_was_not_matched
     page.get_by_role("link", name=f"A{agreement.pk}").click()
     expect(page.get_by_role("main")).to_contain_text("8 cards for 4 h")
     expect(page.get_by_role("main")).to_contain_text("¥320.00")
+    expect(page.get_by_role("link", name="What was sold, metered and charged")).to_have_count(0)
+    expect(page).to_have_title(f"Agreement A{agreement.pk} · Cardhour")
 
     unmatched = ComputeRequest.objects.get(title="Too little")
     page.goto(f"{live_server.url}/requests/{unmatched.pk}/")
