@@ -22,7 +22,7 @@ from accounts.models import Organisation
 from accounts.suspension import check_not_suspended
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.catalogue.selectors import profiles_in_force
 from marketplace.clock import is_of_our_time
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
@@ -54,6 +54,7 @@ class TermInput:
     """What is proposed. ``starts_at`` is the beginning of the first month in the time zone."""
 
     counterparty: int
+    model: AcceleratorModel
     currency: str
     time_zone: str
     starts_at: datetime
@@ -76,6 +77,7 @@ def propose_agreement(
     made = TermAgreement.objects.create(
         buyer=organisation if side == Side.BUYER else other,
         owner=other if side == Side.BUYER else organisation,
+        model=term.model,
         currency=term.currency,
         time_zone=term.time_zone,
         calendar=settings.TERM_CALENDAR,
@@ -84,7 +86,7 @@ def propose_agreement(
         ends_at=spans[-1][1],
     )
     version = _propose(made, side, term.sheet, 0, actor=actor, now=now)
-    _record(version, "proposed", organisation.pk, actor, now, terms=version.terms)
+    _record(version, "proposed", organisation.pk, actor, now, model=term.model.slug, terms=version.terms)
     return made
 
 

@@ -56,6 +56,7 @@ def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate:
     return {
         "format": TERM_FORMAT,
         "term_agreement": agreement.pk,
+        "model": agreement.model.slug,
         "months": agreement.months,
         "month": agreement.calendar,
         "time_zone": agreement.time_zone,

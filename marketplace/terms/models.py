@@ -13,14 +13,14 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.terms import triggers
 from marketplace.terms.calendar import MONTH, Interval, months
 from marketplace.terms.sheet import MOST_MONTHS, Sheet
 
 
 class TermAgreement(models.Model):
-    """A quantity that a buyer takes from an owner month by month, at a price agreed beforehand.
+    """A quantity of one model that a buyer takes from an owner month by month, at a price agreed beforehand.
 
     It is proposed by one side and concluded when the other accepts its first version. ``starts_at`` is the
     beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``).
@@ -33,6 +33,7 @@ class TermAgreement(models.Model):
 
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_bought")
     owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_sold")
+    model = models.ForeignKey(AcceleratorModel, on_delete=models.PROTECT, related_name="+")
     currency = models.CharField(max_length=3, choices=CurrencyCode)
     time_zone = models.CharField(max_length=64)
     calendar = models.CharField(max_length=16, default=MONTH)

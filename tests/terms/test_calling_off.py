@@ -26,7 +26,7 @@ from marketplace.supply.services import amend_offer, create_offer
 from marketplace.terms.models import TermAgreement
 from tests.cast import Cast, bearer
 from tests.clearing.market import make_reference, run
-from tests.factories import make_fleet, make_offer, make_request, make_site
+from tests.factories import make_fleet, make_model, make_offer, make_request, make_site
 from tests.terms.scenes import APRIL, concluded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -147,6 +147,18 @@ def test_what_is_reserved_is_offered_as_agreed(cast: Cast, change: dict[str, Any
     with pytest.raises(InvalidInput) as refused:
         reserve(cast, term, **change)
     assert list(refused.value.fields) == [named]
+
+
+def test_what_is_reserved_is_of_the_agreed_model(cast: Cast) -> None:
+    term = concluded(cast)
+    other = make_fleet(make_site(cast.owner), make_model("mi300x"), cards=4)
+    offer = OfferInput(cards=4, starts_at=APRIL, ends_at=APRIL + HOUR, asks=())
+    viewer = cast.viewer_of(cast.owner_trader)
+    with pytest.raises(InvalidInput) as refused:
+        create_offer(viewer=viewer, fleet=other, offer=offer, now=BEFORE, reserved_for=term.pk)
+    assert "for cards of the model NVIDIA H800" in refused.value.fields["reserved_for"]
+    with pytest.raises(DatabaseError, match="for this model"), transaction.atomic():
+        make_offer(other, cards=4, start=APRIL, hours=1, reserved_for=term)
 
 
 def test_a_reserved_offer_stays_at_the_agreed_price(cast: Cast) -> None:

@@ -29,7 +29,7 @@ from marketplace.terms.models import TermAgreement, TermVersion, sheets_of
 from marketplace.terms.sheet import MICRO
 from tests.cast import Cast, bearer
 from tests.conftest import NOW
-from tests.factories import make_profile_version
+from tests.factories import make_model, make_profile_version
 from tests.terms.scenes import APRIL, SHEET, agreement_of, concluded, proposal, proposed
 
 MORE = replace(SHEET, quantity=200 * MICRO)
@@ -160,6 +160,7 @@ def test_over_the_api(cast: Cast, client: Client, now: object) -> None:
     sheet = {"quantity_a_month": "100", "price_per_unit": "10", "take_or_pay_share": "0.8"}
     given = sheet | {
         "counterparty": cast.owner.pk,
+        "model": make_model().slug,
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": APRIL.isoformat(),

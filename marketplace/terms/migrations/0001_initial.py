@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
+        ('catalogue', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -30,6 +31,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('proposed', 'Proposed'), ('concluded', 'Concluded'), ('dropped', 'Not concluded')], default='proposed', max_length=10)),
                 ('concluded_at', models.DateTimeField(null=True)),
                 ('buyer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='terms_bought', to='accounts.organisation')),
+                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.acceleratormodel')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='terms_sold', to='accounts.organisation')),
             ],
         ),
@@ -84,7 +86,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='termagreement',
-            trigger=pgtrigger.compiler.Trigger(name='fixed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."buyer_id" IS DISTINCT FROM (NEW."buyer_id") OR OLD."owner_id" IS DISTINCT FROM (NEW."owner_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."time_zone" IS DISTINCT FROM (NEW."time_zone") OR OLD."calendar" IS DISTINCT FROM (NEW."calendar") OR OLD."months" IS DISTINCT FROM (NEW."months") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."ends_at" IS DISTINCT FROM (NEW."ends_at"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='dc30f111334a53f49808e5f84d120ebf5cf9c94d', operation='UPDATE', pgid='pgtrigger_fixed_2b59c', table='terms_termagreement', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='fixed', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."id" IS DISTINCT FROM (NEW."id") OR OLD."buyer_id" IS DISTINCT FROM (NEW."buyer_id") OR OLD."owner_id" IS DISTINCT FROM (NEW."owner_id") OR OLD."model_id" IS DISTINCT FROM (NEW."model_id") OR OLD."currency" IS DISTINCT FROM (NEW."currency") OR OLD."time_zone" IS DISTINCT FROM (NEW."time_zone") OR OLD."calendar" IS DISTINCT FROM (NEW."calendar") OR OLD."months" IS DISTINCT FROM (NEW."months") OR OLD."starts_at" IS DISTINCT FROM (NEW."starts_at") OR OLD."ends_at" IS DISTINCT FROM (NEW."ends_at"))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='f6cfeab71900b73360826ea897c9fb564fea1f8d', operation='UPDATE', pgid='pgtrigger_fixed_2b59c', table='terms_termagreement', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='termagreement',
