@@ -29,7 +29,7 @@ from billing.rating.records import make_run
 from billing.rating.settlement import Kind as DueKind
 from billing.rating.settlement import Settlement, Use, settle
 from marketplace.agreements.models import Agreement
-from marketplace.clock import HOUR
+from marketplace.clock import HOUR, next_hour
 from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement, TermVersion, sheets_of
 from marketplace.terms.sheet import MICRO, PLACES, Sheet
@@ -268,15 +268,20 @@ class _Months:
 def _offered(term: TermAgreement, start: datetime, end: datetime) -> int:
     """Card-seconds that were reserved for the agreement. Of what was withdrawn, those that were sold.
 
-    Of hours gone by nobody changes that any more: their offers keep cards and window, and a withdrawal is of
-    hours to come.
+    An hour was offered if a run could still have sold it: a run sells from the hour after it on, so none
+    that had begun when the offer was entered, and none of an offer of which less than its shortest sale is
+    left then. Of hours gone by nobody changes that any more: their offers stay as they are, and a withdrawal
+    is of hours to come.
     """
     offers = Offer.objects.filter(reserved_for=term, starts_at__lt=end, ends_at__gt=start)
     hours = 0
     for offer in offers:
+        first = max(offer.starts_at, next_hour(offer.entered_at))
+        if offer.ends_at - first < offer.minimum_hours * HOUR:
+            continue
         until = min(end, offer.ends_at, offer.withdrawn_at or end)
         # An hour that had begun when it was withdrawn was offered.
-        hours += offer.cards * max(-((max(start, offer.starts_at) - until) // HOUR), 0)
+        hours += offer.cards * max(-((max(start, first) - until) // HOUR), 0)
         if offer.withdrawn_at is not None:
             later = offer.hours.filter(slot__gte=max(start, offer.withdrawn_at), slot__lt=end)
             hours += later.aggregate(sold=Sum("cards_sold"))["sold"] or 0

@@ -22,7 +22,7 @@ from marketplace.demand.services import create_request
 from marketplace.errors import InvalidInput
 from marketplace.supply.models import Offer
 from marketplace.supply.rules import OfferChange, OfferInput
-from marketplace.supply.services import amend_offer, create_offer
+from marketplace.supply.services import OfferUnderWay, amend_offer, create_offer
 from marketplace.terms.models import TermAgreement
 from tests.cast import Cast, bearer
 from tests.clearing.market import make_reference, run
@@ -170,6 +170,16 @@ def test_a_reserved_offer_stays_at_the_agreed_price(cast: Cast) -> None:
     assert fewer.cards == 2
     with pytest.raises(DatabaseError), transaction.atomic():
         Offer.objects.filter(pk=offer.pk).update(reserved_for=None)
+
+
+def test_a_reserved_offer_of_which_the_window_has_begun_does_not_change(cast: Cast) -> None:
+    offer = reserve(cast, concluded(cast))
+    viewer = cast.viewer_of(cast.owner_trader)
+    for change in (OfferChange(cards=2), OfferChange(asks=(Decimal(10),)), OfferChange()):
+        with pytest.raises(OfferUnderWay, match="nothing of it can change"):
+            amend_offer(viewer=viewer, offer=offer, change=change, now=APRIL + HOUR)
+    offer.refresh_from_db()
+    assert offer.entered_at == BEFORE
 
 
 def test_an_agreement_is_called_off_by_its_buyer_and_served_by_its_owner(cast: Cast) -> None:
