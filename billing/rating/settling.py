@@ -115,12 +115,12 @@ def _same(row: MonthSettlement, other: MonthSettlement | None) -> bool:
 def due_agreements(rated: datetime) -> QuerySet[Agreement]:
     """Term agreements with a month that has ended since, or with usage that was charged since.
 
-    Not those of which usage waits for a person: what it comes to is not known yet.
+    Not those of which usage in a month that has ended waits for a person: what it comes to is not known yet.
     """
     last = MonthSettlement.objects.filter(agreement=OuterRef("pk")).order_by("-run", "-month")
     placed = {"agreement__term": OuterRef("term"), "agreement__kind": Agreement.Kind.CALL_OFF}
     usage = Charge.objects.filter(**placed, kind=Kind.USAGE, run__gt=OuterRef("last_run"))
-    parked = ParkedUsage.objects.filter(**placed, resolved_at=None, slot__lt=OuterRef("ends_at"))
+    parked = ParkedUsage.objects.filter(**placed, resolved_at=None).order_by("slot").values("slot")
     known = (
         Agreement.objects.filter(kind=Agreement.Kind.TERM, starts_at__lt=rated)
         .select_related("term")
@@ -129,11 +129,19 @@ def due_agreements(rated: datetime) -> QuerySet[Agreement]:
             settled_until=Coalesce(Subquery(last.values("ends_at")[:1]), F("starts_at")),
         )
         .annotate(used=Exists(usage.filter(slot__lt=OuterRef("settled_until"))))
-        .filter(~Exists(parked))
+        .annotate(waits_from=Subquery(parked[:1]))
         .order_by("pk")
     )
-    due = [each.pk for each in known if each.used or _ended(each, rated) > _ended(each, each.settled_until)]
+    due = [each.pk for each in known if _is_due(each, rated)]
     return Agreement.objects.filter(pk__in=due).select_related("term").order_by("pk")
+
+
+def _is_due(agreement: Any, rated: datetime) -> bool:
+    """Of one with the annotations of ``due_agreements``."""
+    ended = _ended(agreement, rated)
+    if agreement.waits_from is not None and _ended(agreement, agreement.waits_from) < ended:
+        return False
+    return agreement.used or ended > _ended(agreement, agreement.settled_until)
 
 
 def settlements(

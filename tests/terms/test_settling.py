@@ -192,6 +192,20 @@ def test_usage_that_waits_for_a_person_lets_its_month_wait(cast: Cast, term: Ter
     assert not months_of(term)
 
 
+def test_usage_that_waits_in_a_later_month_lets_earlier_ones_be_settled(
+    cast: Cast, term: TermAgreement
+) -> None:
+    deliver(called_off(cast, term, 0, cards=5, hours=2), 5, 5)
+    called_off(cast, term, 1, hours=2)
+    settle_at(AFTER_TWO - HOUR)
+    waiting = ParkedUsage.objects.filter(resolved_at=None)
+    assert {parked.slot for parked in waiting} == {NOON + MONTH, NOON + MONTH + HOUR}
+    assert [month.month for month in months_of(term)] == [0]
+    assert owed(term) == [("shortfall", 6, Decimal("21.6"))]
+    settle_at(AFTER_TWO)
+    assert [month.month for month in months_of(term)] == [0]
+
+
 def test_an_amendment_holds_from_its_month(cast: Cast, term: TermAgreement) -> None:
     more = replace(SHEET, quantity=40 * MICRO)
     buyer, owner = cast.viewer_of(cast.buyer_trader), cast.viewer_of(cast.owner_trader)
