@@ -175,6 +175,12 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
     if wrong:
         raise InvalidInput(_not_proposed(), wrong)
     spans = months(term.starts_at, term.months, term.time_zone, settings.TERM_CALENDAR)
+    if any(border.minute or border.second for span in spans for border in span):
+        message = _(
+            "In %(zone)s the months do not begin at a full hour of UTC, and the market trades full hours. "
+            "Choose another zone."
+        )
+        raise InvalidInput(_not_proposed(), {"time_zone": message % {"zone": term.time_zone}})
     if spans[0][0] != term.starts_at:
         message = _("Begin with a full month: at %(start)s UTC or a later month.")
         raise InvalidInput(_not_proposed(), {"starts_at": message % {"start": f"{spans[0][1]:%F %H:%M}"}})
