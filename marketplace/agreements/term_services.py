@@ -30,6 +30,8 @@ from marketplace.terms.calendar import months
 from marketplace.terms.models import TermAgreement, TermVersion
 from marketplace.terms.sheet import MICRO, MOST_MONTHS, Sheet, Unit
 
+# What ``Agreement.value`` can hold, and far beyond what anybody means.
+BEYOND_ALL_VALUES = 10**14
 Side = TermVersion.Side
 State = TermVersion.State
 
@@ -108,6 +110,7 @@ def propose_amendment(
     if (sheet.price, sheet.unit) != (first.price, first.unit):
         problem = _("An amendment keeps the unit and the price. Conclude a new agreement for another price.")
         raise InvalidInput(_not_proposed(), {"price_per_unit": problem})
+    _refuse_beyond_all_values(sheet, current.months)
     if current.versions.filter(state=State.OPEN).exists():
         raise AlreadyProposed(_("Accept, decline or withdraw them first."))
     _not_begun(current.spans[from_month][0], now)
@@ -174,6 +177,7 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
         wrong["unit"] = _("The market calls off cards so far: commit card-hours.")
     if wrong:
         raise InvalidInput(_not_proposed(), wrong)
+    _refuse_beyond_all_values(term.sheet, term.months)
     spans = months(term.starts_at, term.months, term.time_zone, settings.TERM_CALENDAR)
     if any(border.minute or border.second for span in spans for border in span):
         message = _(
@@ -185,6 +189,14 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
         message = _("Begin with a full month: at %(start)s UTC or a later month.")
         raise InvalidInput(_not_proposed(), {"starts_at": message % {"start": f"{spans[0][1]:%F %H:%M}"}})
     return spans
+
+
+def _refuse_beyond_all_values(sheet: Sheet, count: int) -> None:
+    if sheet.quantity * sheet.price * count >= BEYOND_ALL_VALUES * MICRO * MICRO:
+        message = _("Quantity × price × months must stay below %(most)s.") % {
+            "most": f"{BEYOND_ALL_VALUES:,}"
+        }
+        raise InvalidInput(_not_proposed(), dict.fromkeys(("quantity", "price_per_unit", "months"), message))
 
 
 def _side_of(organisation: Organisation) -> TermVersion.Side:

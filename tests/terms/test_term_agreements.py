@@ -142,6 +142,22 @@ def test_what_cannot_be_is_refused_by_name(cast: Cast, change: dict[str, Any], n
     assert list(refused.value.fields) == [named]
 
 
+def test_what_no_agreement_can_be_worth_is_refused(cast: Cast) -> None:
+    dear = replace(SHEET, quantity=10**8 * MICRO, price=999_999 * MICRO, tiers=())
+    concluded(cast, sheet=dear, months=1)
+    with pytest.raises(InvalidInput) as refused:
+        proposed(cast, sheet=replace(dear, price=10**6 * MICRO), months=1)
+    assert list(refused.value.fields) == ["quantity", "price_per_unit", "months"]
+    with pytest.raises(InvalidInput):
+        proposed(cast, sheet=dear, months=2)
+    term = concluded(cast, sheet=replace(dear, quantity=MICRO))
+    more = replace(dear, quantity=10**9 * MICRO)
+    with pytest.raises(InvalidInput):
+        propose_amendment(
+            viewer=cast.viewer_of(cast.buyer_trader), agreement=term, sheet=more, from_month=1, now=NOW
+        )
+
+
 def test_the_database_keeps_what_was_agreed(cast: Cast) -> None:
     term = concluded(cast)
     attacks = [
