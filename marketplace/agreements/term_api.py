@@ -49,7 +49,7 @@ class TermSerializer(serializers.ModelSerializer[TermAgreement]):
         model = TermAgreement
         fields: ClassVar = [
             "id", "state", "buyer", "owner", "model", "currency", "time_zone", "months", "starts_at",
-            "ends_at", "concluded_at", "agreement", "versions",
+            "ends_at", "month_ends", "concluded_at", "agreement", "versions",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))

@@ -86,6 +86,7 @@ def propose_agreement(
         months=term.months,
         starts_at=spans[0][0],
         ends_at=spans[-1][1],
+        month_ends=[end for _start, end in spans],
     )
     version = _propose(made, side, term.sheet, 0, actor=actor, now=now)
     _record(version, "proposed", organisation.pk, actor, now, model=term.model.slug, terms=version.terms)

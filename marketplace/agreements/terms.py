@@ -61,6 +61,7 @@ def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate:
         "month": agreement.calendar,
         "time_zone": agreement.time_zone,
         "starts_at": agreement.starts_at.isoformat(),
+        "month_ends": [end.isoformat() for end in agreement.month_ends],
         "ends_at": agreement.ends_at.isoformat(),
         "currency": agreement.currency,
         "commission_rate": str(commission_rate),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
@@ -15,7 +17,7 @@ from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.terms import triggers
-from marketplace.terms.calendar import MONTH, Interval, months
+from marketplace.terms.calendar import MONTH, Interval
 from marketplace.terms.sheet import MOST_MONTHS, Sheet
 
 
@@ -23,7 +25,8 @@ class TermAgreement(models.Model):
     """A quantity of one model that a buyer takes from an owner month by month, at a price agreed beforehand.
 
     It is proposed by one side and concluded when the other accepts its first version. ``starts_at`` is the
-    beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``).
+    beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``). The
+    ends of its months are kept as they were agreed: a zone may change its clocks afterwards.
     """
 
     class State(models.TextChoices):
@@ -40,6 +43,7 @@ class TermAgreement(models.Model):
     months = models.PositiveSmallIntegerField()
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
+    month_ends = ArrayField(models.DateTimeField())
     state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
     concluded_at = models.DateTimeField(null=True)
 
@@ -47,6 +51,7 @@ class TermAgreement(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(buyer=F("owner")), name="term_between_two_parties"),
             models.CheckConstraint(condition=Q(months__gt=0, months__lte=MOST_MONTHS), name="term_months"),
+            models.CheckConstraint(condition=Q(month_ends__len=F("months")), name="term_ends_of_all_months"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="term_not_empty"),
             models.CheckConstraint(
                 condition=Q(state="concluded", concluded_at__isnull=False)
@@ -75,7 +80,7 @@ class TermAgreement(models.Model):
     @property
     def spans(self) -> Sequence[Interval]:
         """Its months, the first first."""
-        return months(self.starts_at, self.months, self.time_zone, self.calendar)
+        return list(pairwise([self.starts_at, *self.month_ends]))
 
 
 class TermVersion(models.Model):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -140,6 +141,19 @@ def test_what_cannot_be_is_refused_by_name(cast: Cast, change: dict[str, Any], n
     with pytest.raises(InvalidInput) as refused:
         proposed(cast, **change)
     assert list(refused.value.fields) == [named]
+
+
+def test_a_zone_that_changes_its_clocks_moves_no_month(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = concluded(cast)
+    monkeypatch.setattr("marketplace.terms.calendar.ZoneInfo", lambda _zone: ZoneInfo("Asia/Tokyo"))
+    after = TermAgreement.objects.get()
+    ends = [APRIL + days * timedelta(days=1) for days in (30, 61, 91)]
+    assert [end for _start, end in after.spans] == [end for _start, end in before.spans] == ends
+    assert agreement_of(after).terms["month_ends"] == [end.isoformat() for end in ends]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        TermAgreement.objects.update(month_ends=[end - timedelta(hours=1) for end in ends])
+    with pytest.raises(InvalidInput):
+        proposed(cast)
 
 
 def test_what_no_agreement_can_be_worth_is_refused(cast: Cast) -> None:
