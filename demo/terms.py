@@ -86,6 +86,7 @@ class Sides:
             return
         body = SHEET | {
             "counterparty": self.owner_id,
+            "model": fleet["model"],
             "currency": fleet["currency"],
             "time_zone": "Asia/Shanghai",
             "starts_at": start.isoformat(),
@@ -115,7 +116,7 @@ class Sides:
         return any(self._reserve(fleet, term, now) for fleet in self._fleets())
 
     def _reserve(self, fleet: dict[str, Any], term: dict[str, Any], now: datetime) -> bool:
-        if fleet["currency"] != term["currency"]:
+        if (fleet["model"], fleet["currency"]) != (term["model"], term["currency"]):
             return False
         start = max(moment(term["starts_at"]), EPOCH + ((now - EPOCH) // HOUR + 1) * HOUR)
         body = {

@@ -29,7 +29,7 @@ from billing.rating.records import make_run
 from billing.rating.settlement import Kind as DueKind
 from billing.rating.settlement import Settlement, Use, settle
 from marketplace.agreements.models import Agreement
-from marketplace.clock import HOUR
+from marketplace.clock import HOUR, next_hour
 from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement, TermVersion, sheets_of
 from marketplace.terms.sheet import MICRO, PLACES, Sheet
@@ -115,12 +115,12 @@ def _same(row: MonthSettlement, other: MonthSettlement | None) -> bool:
 def due_agreements(rated: datetime) -> QuerySet[Agreement]:
     """Term agreements with a month that has ended since, or with usage that was charged since.
 
-    Not those of which usage waits for a person: what it comes to is not known yet.
+    Not those of which usage in a month that has ended waits for a person: what it comes to is not known yet.
     """
     last = MonthSettlement.objects.filter(agreement=OuterRef("pk")).order_by("-run", "-month")
     placed = {"agreement__term": OuterRef("term"), "agreement__kind": Agreement.Kind.CALL_OFF}
     usage = Charge.objects.filter(**placed, kind=Kind.USAGE, run__gt=OuterRef("last_run"))
-    parked = ParkedUsage.objects.filter(**placed, resolved_at=None, slot__lt=OuterRef("ends_at"))
+    parked = ParkedUsage.objects.filter(**placed, resolved_at=None).order_by("slot").values("slot")
     known = (
         Agreement.objects.filter(kind=Agreement.Kind.TERM, starts_at__lt=rated)
         .select_related("term")
@@ -129,11 +129,19 @@ def due_agreements(rated: datetime) -> QuerySet[Agreement]:
             settled_until=Coalesce(Subquery(last.values("ends_at")[:1]), F("starts_at")),
         )
         .annotate(used=Exists(usage.filter(slot__lt=OuterRef("settled_until"))))
-        .filter(~Exists(parked))
+        .annotate(waits_from=Subquery(parked[:1]))
         .order_by("pk")
     )
-    due = [each.pk for each in known if each.used or _ended(each, rated) > _ended(each, each.settled_until)]
+    due = [each.pk for each in known if _is_due(each, rated)]
     return Agreement.objects.filter(pk__in=due).select_related("term").order_by("pk")
+
+
+def _is_due(agreement: Any, rated: datetime) -> bool:
+    """Of one with the annotations of ``due_agreements``."""
+    ended = _ended(agreement, rated)
+    if agreement.waits_from is not None and _ended(agreement, agreement.waits_from) < ended:
+        return False
+    return agreement.used or ended > _ended(agreement, agreement.settled_until)
 
 
 def settlements(
@@ -268,15 +276,20 @@ class _Months:
 def _offered(term: TermAgreement, start: datetime, end: datetime) -> int:
     """Card-seconds that were reserved for the agreement. Of what was withdrawn, those that were sold.
 
-    Of hours gone by nobody changes that any more: their offers keep cards and window, and a withdrawal is of
-    hours to come.
+    An hour was offered if a run could still have sold it: a run sells from the hour after it on, so none
+    that had begun when the offer was entered, and none of an offer of which less than its shortest sale is
+    left then. Of hours gone by nobody changes that any more: their offers stay as they are, and a withdrawal
+    is of hours to come.
     """
     offers = Offer.objects.filter(reserved_for=term, starts_at__lt=end, ends_at__gt=start)
     hours = 0
     for offer in offers:
+        first = max(offer.starts_at, next_hour(offer.entered_at))
+        if offer.ends_at - first < offer.minimum_hours * HOUR:
+            continue
         until = min(end, offer.ends_at, offer.withdrawn_at or end)
         # An hour that had begun when it was withdrawn was offered.
-        hours += offer.cards * max(-((max(start, offer.starts_at) - until) // HOUR), 0)
+        hours += offer.cards * max(-((max(start, first) - until) // HOUR), 0)
         if offer.withdrawn_at is not None:
             later = offer.hours.filter(slot__gte=max(start, offer.withdrawn_at), slot__lt=end)
             hours += later.aggregate(sold=Sum("cards_sold"))["sold"] or 0

@@ -18,8 +18,9 @@ from marketplace.agreements.models import Agreement
 from marketplace.agreements.term_services import TermInput
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import DomainDetailView, DomainGenericView, DomainListView
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.errors import InvalidInput
+from marketplace.supply.serializers import Named
 from marketplace.terms.models import TermAgreement, TermVersion
 from marketplace.terms.selectors import term_agreements_for
 from marketplace.terms.sheet import FORMAT, MOST_MONTHS, Sheet, Unit
@@ -41,13 +42,14 @@ class TermSerializer(serializers.ModelSerializer[TermAgreement]):
     """``agreement`` is what its months are charged to, once it is concluded."""
 
     agreement = serializers.SerializerMethodField()
+    model = serializers.SlugRelatedField[AcceleratorModel](slug_field="slug", read_only=True)
     versions = VersionSerializer(many=True)
 
     class Meta:
         model = TermAgreement
         fields: ClassVar = [
-            "id", "state", "buyer", "owner", "currency", "time_zone", "months", "starts_at", "ends_at",
-            "concluded_at", "agreement", "versions",
+            "id", "state", "buyer", "owner", "model", "currency", "time_zone", "months", "starts_at",
+            "ends_at", "month_ends", "concluded_at", "agreement", "versions",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
@@ -102,6 +104,9 @@ class TermForm(SheetForm):
     counterparty = serializers.IntegerField(
         min_value=1, max_value=LARGEST, help_text="Its organisation's id."
     )
+    model = Named(
+        slug_field="slug", queryset=AcceleratorModel.objects.all(), help_text="The cards that it is for."
+    )
     currency = serializers.ChoiceField(choices=CurrencyCode.choices)
     time_zone = serializers.CharField(max_length=64, help_text="In which its months begin: Asia/Shanghai.")
     starts_at = serializers.DateTimeField(help_text="The beginning of its first month, still to come.")
@@ -109,7 +114,7 @@ class TermForm(SheetForm):
 
     def term(self) -> TermInput:
         given = self.validated_data
-        names = ("counterparty", "currency", "time_zone", "starts_at", "months")
+        names = ("counterparty", "model", "currency", "time_zone", "starts_at", "months")
         return TermInput(sheet=self.sheet, **{name: given[name] for name in names})
 
 

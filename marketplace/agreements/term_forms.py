@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation
 from marketplace.agreements.term_services import TermInput
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO, MOST_MONTHS, PLACES, Sheet, Tier, Unit
 from marketplace.web.fields import ExactField, HourField, PercentField
@@ -91,6 +91,7 @@ class TermForm(SheetForm):
         max_length=120,
         help_text=gettext_lazy("The name of the organisation, as it stands on its documents."),
     )
+    model = forms.ModelChoiceField(AcceleratorModel.objects.all(), label=gettext_lazy("Accelerator model"))
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), choices=CurrencyCode.choices)
     time_zone = forms.CharField(
         label=gettext_lazy("Time zone"),
@@ -118,7 +119,7 @@ class TermForm(SheetForm):
 
     def term(self) -> TermInput:
         data = self.cleaned_data
-        names = ("counterparty", "currency", "time_zone", "starts_at", "months")
+        names = ("counterparty", "model", "currency", "time_zone", "starts_at", "months")
         return TermInput(sheet=self.sheet(), **{name: data[name] for name in names})
 
 

@@ -22,7 +22,7 @@ from accounts.models import Organisation
 from accounts.suspension import check_not_suspended
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.catalogue.selectors import profiles_in_force
 from marketplace.clock import is_of_our_time
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
@@ -30,6 +30,8 @@ from marketplace.terms.calendar import months
 from marketplace.terms.models import TermAgreement, TermVersion
 from marketplace.terms.sheet import MICRO, MOST_MONTHS, Sheet, Unit
 
+# What ``Agreement.value`` can hold, and far beyond what anybody means.
+BEYOND_ALL_VALUES = 10**14
 Side = TermVersion.Side
 State = TermVersion.State
 
@@ -54,6 +56,7 @@ class TermInput:
     """What is proposed. ``starts_at`` is the beginning of the first month in the time zone."""
 
     counterparty: int
+    model: AcceleratorModel
     currency: str
     time_zone: str
     starts_at: datetime
@@ -76,15 +79,17 @@ def propose_agreement(
     made = TermAgreement.objects.create(
         buyer=organisation if side == Side.BUYER else other,
         owner=other if side == Side.BUYER else organisation,
+        model=term.model,
         currency=term.currency,
         time_zone=term.time_zone,
         calendar=settings.TERM_CALENDAR,
         months=term.months,
         starts_at=spans[0][0],
         ends_at=spans[-1][1],
+        month_ends=[end for _start, end in spans],
     )
     version = _propose(made, side, term.sheet, 0, actor=actor, now=now)
-    _record(version, "proposed", organisation.pk, actor, now, terms=version.terms)
+    _record(version, "proposed", organisation.pk, actor, now, model=term.model.slug, terms=version.terms)
     return made
 
 
@@ -106,6 +111,7 @@ def propose_amendment(
     if (sheet.price, sheet.unit) != (first.price, first.unit):
         problem = _("An amendment keeps the unit and the price. Conclude a new agreement for another price.")
         raise InvalidInput(_not_proposed(), {"price_per_unit": problem})
+    _refuse_beyond_all_values(sheet, current.months)
     if current.versions.filter(state=State.OPEN).exists():
         raise AlreadyProposed(_("Accept, decline or withdraw them first."))
     _not_begun(current.spans[from_month][0], now)
@@ -172,11 +178,26 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
         wrong["unit"] = _("The market calls off cards so far: commit card-hours.")
     if wrong:
         raise InvalidInput(_not_proposed(), wrong)
+    _refuse_beyond_all_values(term.sheet, term.months)
     spans = months(term.starts_at, term.months, term.time_zone, settings.TERM_CALENDAR)
+    if any(border.minute or border.second for span in spans for border in span):
+        message = _(
+            "In %(zone)s the months do not begin at a full hour of UTC, and the market trades full hours. "
+            "Choose another zone."
+        )
+        raise InvalidInput(_not_proposed(), {"time_zone": message % {"zone": term.time_zone}})
     if spans[0][0] != term.starts_at:
         message = _("Begin with a full month: at %(start)s UTC or a later month.")
         raise InvalidInput(_not_proposed(), {"starts_at": message % {"start": f"{spans[0][1]:%F %H:%M}"}})
     return spans
+
+
+def _refuse_beyond_all_values(sheet: Sheet, count: int) -> None:
+    if sheet.quantity * sheet.price * count >= BEYOND_ALL_VALUES * MICRO * MICRO:
+        message = _("Quantity × price × months must stay below %(most)s.") % {
+            "most": f"{BEYOND_ALL_VALUES:,}"
+        }
+        raise InvalidInput(_not_proposed(), dict.fromkeys(("quantity", "price_per_unit", "months"), message))
 
 
 def _side_of(organisation: Organisation) -> TermVersion.Side:

@@ -56,10 +56,12 @@ def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate:
     return {
         "format": TERM_FORMAT,
         "term_agreement": agreement.pk,
+        "model": agreement.model.slug,
         "months": agreement.months,
         "month": agreement.calendar,
         "time_zone": agreement.time_zone,
         "starts_at": agreement.starts_at.isoformat(),
+        "month_ends": [end.isoformat() for end in agreement.month_ends],
         "ends_at": agreement.ends_at.isoformat(),
         "currency": agreement.currency,
         "commission_rate": str(commission_rate),

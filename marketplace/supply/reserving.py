@@ -27,22 +27,27 @@ def at_the_agreed_price(
         problem = _("There is no term agreement number %(number)s of this owner that is under way.")
         raise InvalidInput(message, {"reserved_for": problem % {"number": number}})
     priced = offer if offer.asks else replace(offer, asks=(agreed_price(agreement),))
-    rules.refuse(message, _problems(agreement, priced, fleet.site.region.zone.currency))
+    rules.refuse(message, _problems(agreement, priced, fleet))
     return agreement, priced
 
 
 def refuse_other_terms(offer: Offer, terms: OfferInput) -> None:
     """Of a reserved offer, cards and window may change; the price was agreed."""
     if offer.reserved_for is not None:
-        problems = _problems(offer.reserved_for, terms, offer.currency)
+        problems = _problems(offer.reserved_for, terms, offer.fleet)
         rules.refuse(_("The offer cannot be listed."), problems)
 
 
-def _problems(agreement: TermAgreement, offer: OfferInput, currency: str) -> rules.Problems:
+def _problems(agreement: TermAgreement, offer: OfferInput, fleet: Fleet) -> rules.Problems:
     price = agreed_price(agreement)
     if set(offer.asks) != {price}:
         message = _("Its price was agreed: %(price)s per card-hour. Leave the ask out, or state that.")
         yield "asks", message % {"price": f"{price.normalize():f}"}
+    if fleet.model_id != agreement.model_id:
+        message = _("%(agreement)s is for cards of the model %(model)s, and this fleet has %(other)s.")
+        facts = {"agreement": agreement, "model": agreement.model, "other": fleet.model}
+        yield "reserved_for", message % facts
+    currency = fleet.site.region.zone.currency
     if currency != agreement.currency:
         message = _("%(agreement)s is in %(currency)s, and this zone trades in %(other)s.")
         facts = {"agreement": agreement, "currency": agreement.currency, "other": currency}

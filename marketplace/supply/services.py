@@ -182,7 +182,8 @@ def create_offer(
 def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datetime) -> Offer:
     """Change asks, cards or window of an offer; it then queues behind offers entered before ``now``.
 
-    Once the window has begun only the asks change: what was offered in hours gone by is a fact.
+    Once the window has begun only the asks change: what was offered in hours gone by is a fact. Of an offer
+    reserved for a term agreement the asks were agreed as well, so nothing does.
     """
     actor = viewer.require(Capability.TRADE, offer.fleet.site.owner_id)
     book.hold_open()
@@ -194,6 +195,14 @@ def amend_offer(*, viewer: Viewer, offer: Offer, change: OfferChange, now: datet
         )
     terms = _amended(current, change)
     begun = current.starts_at < now
+    if begun and current.reserved_for_id is not None:
+        raise OfferUnderWay(
+            _(
+                "The window of %(offer)s has begun and its price was agreed, so nothing of it can change. "
+                "Withdraw it and make a new offer of what is left."
+            )
+            % {"offer": current}
+        )
     if begun and _sizes(terms) != _sizes(_as_input(current)):
         raise OfferUnderWay(
             _(

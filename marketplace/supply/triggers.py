@@ -132,9 +132,10 @@ OFFER_IS_RESERVED_BY_ITS_OWNER = pgtrigger.Trigger(
             JOIN supply_site site ON site.id = fleet.site_id
             WHERE term.id = NEW.reserved_for_id AND term.state = 'concluded'
                 AND term.owner_id = site.owner_id AND term.currency = NEW.currency
+                AND term.model_id = fleet.model_id
                 AND NEW.starts_at >= term.starts_at AND NEW.ends_at <= term.ends_at;
         IF NOT FOUND THEN
-            RAISE EXCEPTION 'term agreement % is not one of the owner in % from % to %',
+            RAISE EXCEPTION 'term agreement % is not one of the owner for this model in % from % to %',
                 NEW.reserved_for_id, NEW.currency, NEW.starts_at, NEW.ends_at
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_reserved_by_its_owner';
         END IF;

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
-from marketplace.catalogue.models import CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
 from marketplace.terms import triggers
-from marketplace.terms.calendar import MONTH, Interval, months
+from marketplace.terms.calendar import MONTH, Interval
 from marketplace.terms.sheet import MOST_MONTHS, Sheet
 
 
 class TermAgreement(models.Model):
-    """A quantity that a buyer takes from an owner month by month, at a price agreed beforehand.
+    """A quantity of one model that a buyer takes from an owner month by month, at a price agreed beforehand.
 
     It is proposed by one side and concluded when the other accepts its first version. ``starts_at`` is the
-    beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``).
+    beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``). The
+    ends of its months are kept as they were agreed: a zone may change its clocks afterwards.
     """
 
     class State(models.TextChoices):
@@ -33,12 +36,14 @@ class TermAgreement(models.Model):
 
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_bought")
     owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_sold")
+    model = models.ForeignKey(AcceleratorModel, on_delete=models.PROTECT, related_name="+")
     currency = models.CharField(max_length=3, choices=CurrencyCode)
     time_zone = models.CharField(max_length=64)
     calendar = models.CharField(max_length=16, default=MONTH)
     months = models.PositiveSmallIntegerField()
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
+    month_ends = ArrayField(models.DateTimeField())
     state = models.CharField(max_length=10, choices=State, default=State.PROPOSED)
     concluded_at = models.DateTimeField(null=True)
 
@@ -46,6 +51,7 @@ class TermAgreement(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(buyer=F("owner")), name="term_between_two_parties"),
             models.CheckConstraint(condition=Q(months__gt=0, months__lte=MOST_MONTHS), name="term_months"),
+            models.CheckConstraint(condition=Q(month_ends__len=F("months")), name="term_ends_of_all_months"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="term_not_empty"),
             models.CheckConstraint(
                 condition=Q(state="concluded", concluded_at__isnull=False)
@@ -74,7 +80,7 @@ class TermAgreement(models.Model):
     @property
     def spans(self) -> Sequence[Interval]:
         """Its months, the first first."""
-        return months(self.starts_at, self.months, self.time_zone, self.calendar)
+        return list(pairwise([self.starts_at, *self.month_ends]))
 
 
 class TermVersion(models.Model):

@@ -14,9 +14,9 @@ from marketplace.terms.sheet import PLACES
 
 
 def term_agreements_for(viewer: Viewer) -> QuerySet[TermAgreement]:
-    """Newest first, with the parties and all versions, the first first."""
+    """Newest first, with the parties, the model and all versions, the first first."""
     versions = TermVersion.objects.select_related("proposer", "closed_by").order_by("number")
-    rows = TermAgreement.objects.select_related("buyer", "owner").order_by("-pk")
+    rows = TermAgreement.objects.select_related("buyer", "owner", "model").order_by("-pk")
     rows = rows.prefetch_related(Prefetch("versions", versions))
     if viewer.sees_everything:
         return rows
@@ -36,7 +36,7 @@ def can_be_called_off(buyer: Organisation, *, now: datetime) -> QuerySet[TermAgr
 
 def can_be_reserved_for(owner: Organisation | int, *, now: datetime) -> QuerySet[TermAgreement]:
     """The agreements that an offer of the owner may be reserved for."""
-    return under_way(now=now).filter(owner=owner).select_related("buyer")
+    return under_way(now=now).filter(owner=owner).select_related("buyer", "model")
 
 
 def agreed_price(agreement: TermAgreement) -> Decimal:

@@ -11,7 +11,7 @@ from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO, Sheet, Tier, Unit
 from tests.cast import Cast
 from tests.conftest import NOW
-from tests.factories import make_profile_version
+from tests.factories import make_model, make_profile_version
 
 # In Shanghai, where the cast is at home.
 APRIL = datetime(2026, 3, 31, 16, tzinfo=UTC)
@@ -28,6 +28,7 @@ SHEET = Sheet(
 
 def proposal(counterparty: int, **changes: Any) -> TermInput:
     usual = {
+        "model": make_model(),
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": APRIL,

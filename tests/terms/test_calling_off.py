@@ -22,11 +22,11 @@ from marketplace.demand.services import create_request
 from marketplace.errors import InvalidInput
 from marketplace.supply.models import Offer
 from marketplace.supply.rules import OfferChange, OfferInput
-from marketplace.supply.services import amend_offer, create_offer
+from marketplace.supply.services import OfferUnderWay, amend_offer, create_offer
 from marketplace.terms.models import TermAgreement
 from tests.cast import Cast, bearer
 from tests.clearing.market import make_reference, run
-from tests.factories import make_fleet, make_offer, make_request, make_site
+from tests.factories import make_fleet, make_model, make_offer, make_request, make_site
 from tests.terms.scenes import APRIL, concluded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -153,6 +153,18 @@ def test_what_is_reserved_is_offered_as_agreed(cast: Cast, change: dict[str, Any
     assert list(refused.value.fields) == [named]
 
 
+def test_what_is_reserved_is_of_the_agreed_model(cast: Cast) -> None:
+    term = concluded(cast)
+    other = make_fleet(make_site(cast.owner), make_model("mi300x"), cards=4)
+    offer = OfferInput(cards=4, starts_at=APRIL, ends_at=APRIL + HOUR, asks=())
+    viewer = cast.viewer_of(cast.owner_trader)
+    with pytest.raises(InvalidInput) as refused:
+        create_offer(viewer=viewer, fleet=other, offer=offer, now=BEFORE, reserved_for=term.pk)
+    assert "for cards of the model NVIDIA H800" in refused.value.fields["reserved_for"]
+    with pytest.raises(DatabaseError, match="for this model"), transaction.atomic():
+        make_offer(other, cards=4, start=APRIL, hours=1, reserved_for=term)
+
+
 def test_a_reserved_offer_stays_at_the_agreed_price(cast: Cast) -> None:
     offer = reserve(cast, concluded(cast))
     viewer = cast.viewer_of(cast.owner_trader)
@@ -162,6 +174,16 @@ def test_a_reserved_offer_stays_at_the_agreed_price(cast: Cast) -> None:
     assert fewer.cards == 2
     with pytest.raises(DatabaseError), transaction.atomic():
         Offer.objects.filter(pk=offer.pk).update(reserved_for=None)
+
+
+def test_a_reserved_offer_of_which_the_window_has_begun_does_not_change(cast: Cast) -> None:
+    offer = reserve(cast, concluded(cast))
+    viewer = cast.viewer_of(cast.owner_trader)
+    for change in (OfferChange(cards=2), OfferChange(asks=(Decimal(10),)), OfferChange()):
+        with pytest.raises(OfferUnderWay, match="nothing of it can change"):
+            amend_offer(viewer=viewer, offer=offer, change=change, now=APRIL + HOUR)
+    offer.refresh_from_db()
+    assert offer.entered_at == BEFORE
 
 
 def test_an_agreement_is_called_off_by_its_buyer_and_served_by_its_owner(cast: Cast) -> None:

@@ -37,6 +37,7 @@ def test_a_buyer_proposes_and_an_owner_accepts(cast: Cast, client: Client) -> No
     assert page.status_code == 200
     given = SHEET | {
         "counterparty": cast.owner.name_en,
+        "model": make_model().pk,
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": "2026-04-01T00:00",
@@ -56,6 +57,7 @@ def test_a_buyer_proposes_and_an_owner_accepts(cast: Cast, client: Client) -> No
     shown = client.get(address).content.decode()
     assert "100 card-h" in shown.replace("\xa0", " ")
     assert "Reserve cards" in shown
+    assert "NVIDIA H800" in shown
     assert str(term) in client.get(reverse("agreements:terms")).content.decode()
 
 

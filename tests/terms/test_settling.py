@@ -111,6 +111,29 @@ def test_what_the_owner_did_not_offer_lowers_the_minimum(cast: Cast, term: TermA
     assert owed(term) == [("shortfall", 8, Decimal("28.8"))]
 
 
+@pytest.mark.parametrize(
+    ("entered", "hours"),
+    [(NOON - timedelta(seconds=1), 4), (NOON, 3), (NOON + HOUR / 2, 3), (NOON + 3.5 * HOUR, 0)],
+)
+def test_hours_that_no_run_could_sell_were_not_offered(
+    cast: Cast, term: TermAgreement, entered: datetime, hours: int
+) -> None:
+    make_delivery(owner=cast.owner, buyer=cast.buyer)
+    Offer.objects.filter(reserved_for=term).update(cards=5, entered_at=entered)
+    settle_at(AFTER_TWO)
+    first, second = months_of(term)
+    assert (first.offered, first.minimum) == (hours * 5 * 3600, hours * 4 * 3600)
+    assert second.offered == 20 * 3600
+
+
+def test_an_offer_too_short_for_its_shortest_sale_was_not_offered(cast: Cast, term: TermAgreement) -> None:
+    make_delivery(owner=cast.owner, buyer=cast.buyer)
+    # Of its 16 hours 15 are left.
+    Offer.objects.filter(reserved_for=term).update(entered_at=NOON, minimum_hours=16)
+    settle_at(AFTER_ONE)
+    assert [month.offered for month in months_of(term)] == [0]
+
+
 def test_late_usage_is_booked_as_the_difference_with_its_own_month(cast: Cast, term: TermAgreement) -> None:
     delivery = called_off(cast, term, 0, cards=5, hours=2)
     deliver(delivery, 5, 1)
@@ -167,6 +190,20 @@ def test_usage_that_waits_for_a_person_lets_its_month_wait(cast: Cast, term: Ter
     settle_at(AFTER_ONE)
     assert ParkedUsage.objects.filter(resolved_at=None).exists()
     assert not months_of(term)
+
+
+def test_usage_that_waits_in_a_later_month_lets_earlier_ones_be_settled(
+    cast: Cast, term: TermAgreement
+) -> None:
+    deliver(called_off(cast, term, 0, cards=5, hours=2), 5, 5)
+    called_off(cast, term, 1, hours=2)
+    settle_at(AFTER_TWO - HOUR)
+    waiting = ParkedUsage.objects.filter(resolved_at=None)
+    assert {parked.slot for parked in waiting} == {NOON + MONTH, NOON + MONTH + HOUR}
+    assert [month.month for month in months_of(term)] == [0]
+    assert owed(term) == [("shortfall", 6, Decimal("21.6"))]
+    settle_at(AFTER_TWO)
+    assert [month.month for month in months_of(term)] == [0]
 
 
 def test_an_amendment_holds_from_its_month(cast: Cast, term: TermAgreement) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -29,7 +30,7 @@ from marketplace.terms.models import TermAgreement, TermVersion, sheets_of
 from marketplace.terms.sheet import MICRO
 from tests.cast import Cast, bearer
 from tests.conftest import NOW
-from tests.factories import make_profile_version
+from tests.factories import make_model, make_profile_version
 from tests.terms.scenes import APRIL, SHEET, agreement_of, concluded, proposal, proposed
 
 MORE = replace(SHEET, quantity=200 * MICRO)
@@ -131,12 +132,44 @@ def test_the_price_stays(cast: Cast) -> None:
         ({"time_zone": "Asia/Nowhere"}, "time_zone"),
         ({"time_zone": "../../etc/passwd"}, "time_zone"),
         ({"time_zone": "Europe/Berlin"}, "starts_at"),
+        # Half an hour past the full one all year, and in half of the months alone.
+        ({"time_zone": "Asia/Kolkata"}, "time_zone"),
+        ({"time_zone": "Australia/Lord_Howe", "months": 12}, "time_zone"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(cast: Cast, change: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         proposed(cast, **change)
     assert list(refused.value.fields) == [named]
+
+
+def test_a_zone_that_changes_its_clocks_moves_no_month(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = concluded(cast)
+    monkeypatch.setattr("marketplace.terms.calendar.ZoneInfo", lambda _zone: ZoneInfo("Asia/Tokyo"))
+    after = TermAgreement.objects.get()
+    ends = [APRIL + days * timedelta(days=1) for days in (30, 61, 91)]
+    assert [end for _start, end in after.spans] == [end for _start, end in before.spans] == ends
+    assert agreement_of(after).terms["month_ends"] == [end.isoformat() for end in ends]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        TermAgreement.objects.update(month_ends=[end - timedelta(hours=1) for end in ends])
+    with pytest.raises(InvalidInput):
+        proposed(cast)
+
+
+def test_what_no_agreement_can_be_worth_is_refused(cast: Cast) -> None:
+    dear = replace(SHEET, quantity=10**8 * MICRO, price=999_999 * MICRO, tiers=())
+    concluded(cast, sheet=dear, months=1)
+    with pytest.raises(InvalidInput) as refused:
+        proposed(cast, sheet=replace(dear, price=10**6 * MICRO), months=1)
+    assert list(refused.value.fields) == ["quantity", "price_per_unit", "months"]
+    with pytest.raises(InvalidInput):
+        proposed(cast, sheet=dear, months=2)
+    term = concluded(cast, sheet=replace(dear, quantity=MICRO))
+    more = replace(dear, quantity=10**9 * MICRO)
+    with pytest.raises(InvalidInput):
+        propose_amendment(
+            viewer=cast.viewer_of(cast.buyer_trader), agreement=term, sheet=more, from_month=1, now=NOW
+        )
 
 
 def test_the_database_keeps_what_was_agreed(cast: Cast) -> None:
@@ -160,6 +193,7 @@ def test_over_the_api(cast: Cast, client: Client, now: object) -> None:
     sheet = {"quantity_a_month": "100", "price_per_unit": "10", "take_or_pay_share": "0.8"}
     given = sheet | {
         "counterparty": cast.owner.pk,
+        "model": make_model().slug,
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": APRIL.isoformat(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cast import Cast
-from tests.factories import make_profile_version
+from tests.factories import make_model, make_profile_version
 from tests.permissions.objects import listed
 from tests.permissions.table import PARTIES, Row, api_list, api_object, only
 from tests.terms.scenes import APRIL, concluded, proposed
@@ -27,6 +27,7 @@ def to_the_owner(cast: Cast) -> dict[str, Any]:
     return SHEET | {
         "organisation": cast.buyer.pk,
         "counterparty": cast.owner.pk,
+        "model": make_model().slug,
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": APRIL.isoformat(),
