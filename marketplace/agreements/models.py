@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
+from marketplace.agreements import triggers
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode, ProfileVersion
 from marketplace.clearing.models import Allocation
@@ -74,6 +75,7 @@ class Agreement(models.Model):
             models.Index(fields=["owner", "-id"]),
         ]
         triggers: ClassVar = [
+            triggers.AGREEMENT_KEEPS_TO_ITS_TERM,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
         ]

@@ -45,8 +45,8 @@ def _problems(agreement: TermAgreement, offer: OfferInput, fleet: Fleet) -> rule
         yield "asks", message % {"price": f"{price.normalize():f}"}
     if fleet.model_id != agreement.model_id:
         message = _("%(agreement)s is for cards of the model %(model)s, and this fleet has %(other)s.")
-        facts = {"agreement": agreement, "model": agreement.model, "other": fleet.model}
-        yield "reserved_for", message % facts
+        models = {"model": agreement.model, "other": fleet.model}
+        yield "reserved_for", message % {"agreement": agreement, **models}
     currency = fleet.site.region.zone.currency
     if currency != agreement.currency:
         message = _("%(agreement)s is in %(currency)s, and this zone trades in %(other)s.")

@@ -64,6 +64,7 @@ class TermAgreement(models.Model):
             models.Index(fields=["owner", "-id"]),
         ]
         triggers: ClassVar = [
+            triggers.TERM_BEGINS_PROPOSED,
             pgtrigger.FSM(
                 name="concluded_once",
                 field="state",
@@ -135,6 +136,7 @@ class TermVersion(models.Model):
             ),
         ]
         triggers: ClassVar = [
+            triggers.VERSION_BEGINS_OPEN,
             triggers.VERSION_IS_ONLY_CLOSED,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),

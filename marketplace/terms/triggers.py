@@ -18,3 +18,32 @@ VERSION_IS_ONLY_CLOSED = pgtrigger.Trigger(
         RETURN NEW;
     """,
 )
+
+# Nothing is agreed by being written down: the other side accepts what was proposed before.
+VERSION_BEGINS_OPEN = pgtrigger.Trigger(
+    name="begins_open",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    condition=~pgtrigger.Q(new__state="open"),
+    func="""
+        RAISE EXCEPTION 'a version of terms begins as a proposal, not as %', NEW.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'version_begins_open';
+    """,
+)
+
+TERM_BEGINS_PROPOSED = pgtrigger.Trigger(
+    name="begins_proposed",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    func="""
+        IF NEW.state <> 'proposed' THEN
+            RAISE EXCEPTION 'a term agreement begins as a proposal, not as %', NEW.state
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'term_begins_proposed';
+        END IF;
+        IF NEW.month_ends[cardinality(NEW.month_ends)] IS DISTINCT FROM NEW.ends_at THEN
+            RAISE EXCEPTION 'a term agreement ends with its last month'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'term_ends_with_its_months';
+        END IF;
+        RETURN NEW;
+    """,
+)

@@ -187,6 +187,56 @@ def test_the_database_keeps_what_was_agreed(cast: Cast) -> None:
             attack()
 
 
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        ({"state": "concluded", "concluded_at": NOW}, "term_begins_proposed"),
+        ({"ends_at": APRIL + timedelta(days=60)}, "term_ends_with_its_months"),
+        ({"months": 2}, "term_ends_of_all_months"),
+    ],
+)
+def test_the_database_takes_a_term_agreement_as_a_proposal_alone(
+    cast: Cast, change: dict[str, Any], refusal: str
+) -> None:
+    term = proposed(cast)
+    with transaction.atomic():
+        _again(term).save()
+    with pytest.raises(DatabaseError) as refused, transaction.atomic():
+        _again(term, **change).save()
+    assert _constraint(refused.value) == refusal
+
+
+def test_the_database_takes_a_version_as_a_proposal_alone(cast: Cast) -> None:
+    first = concluded(cast).versions.get()
+    with pytest.raises(DatabaseError) as refused, transaction.atomic():
+        _again(first, number=2).save()
+    assert _constraint(refused.value) == "version_begins_open"
+    with transaction.atomic():
+        _again(first, number=2, state="open", closed_at=None, closed_by=None).save()
+
+
+def test_the_database_keeps_an_agreement_to_the_parties_of_its_term(cast: Cast) -> None:
+    agreement = agreement_of(concluded(cast))
+    for change in ({"buyer": cast.other_buyer}, {"owner": cast.other_owner}, {"currency": "USD"}, {}):
+        with pytest.raises(DatabaseError) as refused, transaction.atomic():
+            _again(agreement, **change).save()
+        once = "agreement_once_a_term_agreement"
+        assert _constraint(refused.value) == ("agreement_keeps_to_its_term" if change else once)
+    with pytest.raises(DatabaseError) as unconcluded, transaction.atomic():
+        _again(agreement, term=proposed(cast)).save()
+    assert _constraint(unconcluded.value) == "agreement_keeps_to_its_term"
+
+
+def _again(row: Any, **changes: Any) -> Any:
+    """The same row once more, with changes."""
+    names = [field.name for field in row._meta.concrete_fields if not field.primary_key]
+    return type(row)(**{name: getattr(row, name) for name in names} | changes)
+
+
+def _constraint(error: DatabaseError) -> str:
+    return error.__cause__.diag.constraint_name  # type: ignore[union-attr, no-any-return]
+
+
 def test_over_the_api(cast: Cast, client: Client, now: object) -> None:
     make_profile_version()
     buyer, owner = cast.token(cast.buyer, "trade"), cast.token(cast.owner, "trade")

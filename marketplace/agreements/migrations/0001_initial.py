@@ -100,4 +100,8 @@ class Migration(migrations.Migration):
             model_name='agreement',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='1840dd35a2c69cb2509b4c96cd4201ed1e738257', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_82244', table='agreements_agreement', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='agreement',
+            trigger=pgtrigger.compiler.Trigger(name='keeps_to_its_term', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NEW."term_id" IS NOT NULL)', func="\n        PERFORM 1 FROM terms_termagreement term\n            WHERE term.id = NEW.term_id AND term.state = 'concluded' AND term.buyer_id = NEW.buyer_id\n                AND term.owner_id = NEW.owner_id AND term.currency = NEW.currency;\n        IF NOT FOUND THEN\n            RAISE EXCEPTION 'term agreement % is not concluded between buyer % and owner % in %',\n                NEW.term_id, NEW.buyer_id, NEW.owner_id, NEW.currency\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'agreement_keeps_to_its_term';\n        END IF;\n        RETURN NEW;\n    ", hash='4a95c6af15d22b9b4179e5c1c58f24a31eb78125', operation='INSERT', pgid='pgtrigger_keeps_to_its_term_03871', table='agreements_agreement', when='BEFORE')),
+        ),
     ]

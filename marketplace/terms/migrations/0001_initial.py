@@ -102,6 +102,10 @@ class Migration(migrations.Migration):
             model_name='termagreement',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='e697f6aec990628873b598e2a75c6793b47fac85', operation='DELETE', pgid='pgtrigger_keep_a85f1', table='terms_termagreement', when='BEFORE')),
         ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='termagreement',
+            trigger=pgtrigger.compiler.Trigger(name='begins_proposed', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF NEW.state <> 'proposed' THEN\n            RAISE EXCEPTION 'a term agreement begins as a proposal, not as %', NEW.state\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'term_begins_proposed';\n        END IF;\n        IF NEW.month_ends[cardinality(NEW.month_ends)] IS DISTINCT FROM NEW.ends_at THEN\n            RAISE EXCEPTION 'a term agreement ends with its last month'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'term_ends_with_its_months';\n        END IF;\n        RETURN NEW;\n    ", hash='c75eb0f0296e59dd9f4b088889eb3f9c0d67f092', operation='INSERT', pgid='pgtrigger_begins_proposed_91434', table='terms_termagreement', when='BEFORE')),
+        ),
         migrations.AddConstraint(
             model_name='termversion',
             constraint=models.UniqueConstraint(fields=('agreement', 'number'), name='version_number_once'),
@@ -133,5 +137,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='termversion',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='e629f84a2d19de1bdc912f75890185796973d710', operation='DELETE', pgid='pgtrigger_keep_f1365', table='terms_termversion', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='termversion',
+            trigger=pgtrigger.compiler.Trigger(name='begins_open', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NOT (NEW."state" = \'open\'))', func="\n        RAISE EXCEPTION 'a version of terms begins as a proposal, not as %', NEW.state\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'version_begins_open';\n    ", hash='7ac84e062813e62836560dafb1cb699fe4441ee0', operation='INSERT', pgid='pgtrigger_begins_open_0f23e', table='terms_termversion', when='BEFORE')),
         ),
     ]
