@@ -106,6 +106,7 @@ class LineSerializer(serializers.ModelSerializer[Line]):
     """
 
     delivery = serializers.IntegerField(source="agreement.delivery.pk", default=None, allow_null=True)
+    item = serializers.CharField(help_text="Empty, overage, shortfall or make_up.")
     amount = serializers.SerializerMethodField()
     charges = serializers.IntegerField(source="charge_count")
     late_charges = serializers.IntegerField(source="late_count")
