@@ -20,6 +20,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import TransactionTestCase
+from django.utils import translation
 
 from marketplace.clock import MarketClock
 from tests.triggers import guarded_tables, without_triggers
@@ -118,6 +119,13 @@ def _is_local(host: str, allowed: set[str | None]) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(autouse=True)
+def no_language_is_left_behind() -> Iterator[None]:
+    """A page that a test asked for in Chinese leaves its thread in Chinese: the next test begins anew."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True, scope="session")

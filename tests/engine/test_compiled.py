@@ -30,7 +30,8 @@ def answer():
 def answer_of(folder: Path, answer: int) -> str:
     """What another process makes of a package whose caller stays and whose callee gives ``answer``."""
     (folder / "kept" / "callee.py").write_text(CALLEE.format(answer))
-    command = [sys.executable, "-c", "from kept.caller import ask; print(ask())"]
+    # Python's own kept code goes by the second in which a file was written: -B makes none.
+    command = [sys.executable, "-B", "-c", "from kept.caller import ask; print(ask())"]
     return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
 
