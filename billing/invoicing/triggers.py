@@ -8,6 +8,7 @@ commits.
 import pgtrigger
 
 from billing.guards import Guard
+from marketplace.append_only import changes_once
 
 # The sums of lines and taxes, the number of lines, the place in the series, and for a credit note that all
 # credit notes together take off no more than there was: of the document, of each line and of each tax.
@@ -216,28 +217,22 @@ TAX_RULE_IS_ONLY_ENDED = Guard(
     name="only_ended",
     when=pgtrigger.Before,
     operation=pgtrigger.Update,
-    func="""
-        IF OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL
-            OR (to_jsonb(NEW) - 'valid_until') IS DISTINCT FROM (to_jsonb(OLD) - 'valid_until')
-        THEN
-            RAISE EXCEPTION 'a tax rule is given an end once, and does not change'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'tax_rule_only_ended';
-        END IF;
-        RETURN NEW;
-    """,
+    func=changes_once(
+        unless="OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL",
+        only="'valid_until'",
+        problem="a tax rule is given an end once, and does not change",
+        constraint="tax_rule_only_ended",
+    ),
 )
 
 SUSPENSION_IS_ONLY_LIFTED = Guard(
     name="only_lifted",
     when=pgtrigger.Before,
     operation=pgtrigger.Update,
-    func="""
-        IF OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL
-            OR (to_jsonb(NEW) - 'lifted_at') IS DISTINCT FROM (to_jsonb(OLD) - 'lifted_at')
-        THEN
-            RAISE EXCEPTION 'a suspension is lifted once, and does not change'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'suspension_only_lifted';
-        END IF;
-        RETURN NEW;
-    """,
+    func=changes_once(
+        unless="OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL",
+        only="'lifted_at'",
+        problem="a suspension is lifted once, and does not change",
+        constraint="suspension_only_lifted",
+    ),
 )

@@ -373,7 +373,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='taxrule',
-            trigger=pgtrigger.compiler.Trigger(name='only_ended', sql=billing.guards.GuardSql(func="\n        IF OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL\n            OR (to_jsonb(NEW) - 'valid_until') IS DISTINCT FROM (to_jsonb(OLD) - 'valid_until')\n        THEN\n            RAISE EXCEPTION 'a tax rule is given an end once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'tax_rule_only_ended';\n        END IF;\n        RETURN NEW;\n    ", hash='f10fa63cfe04be6fe655fbc629bfa86757a07e05', operation='UPDATE', pgid='pgtrigger_only_ended_0f325', table='invoicing_taxrule', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='only_ended', sql=billing.guards.GuardSql(func="\n        IF OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL\n            OR (to_jsonb(NEW) - 'valid_until')\n                IS DISTINCT FROM (to_jsonb(OLD) - 'valid_until')\n        THEN\n            RAISE EXCEPTION 'a tax rule is given an end once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'tax_rule_only_ended';\n        END IF;\n        RETURN NEW;\n    ", hash="fb15ce926508a25d2fbc21ec92c94a5bc91dae4d", operation='UPDATE', pgid='pgtrigger_only_ended_0f325', table='invoicing_taxrule', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='credited',
@@ -505,7 +505,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='suspension',
-            trigger=pgtrigger.compiler.Trigger(name='only_lifted', sql=billing.guards.GuardSql(func="\n        IF OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL\n            OR (to_jsonb(NEW) - 'lifted_at') IS DISTINCT FROM (to_jsonb(OLD) - 'lifted_at')\n        THEN\n            RAISE EXCEPTION 'a suspension is lifted once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'suspension_only_lifted';\n        END IF;\n        RETURN NEW;\n    ", hash='4aab9c1687c8646e00aa6ed37aea567e9ffd55f9', operation='UPDATE', pgid='pgtrigger_only_lifted_f3aec', table='invoicing_suspension', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='only_lifted', sql=billing.guards.GuardSql(func="\n        IF OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL\n            OR (to_jsonb(NEW) - 'lifted_at')\n                IS DISTINCT FROM (to_jsonb(OLD) - 'lifted_at')\n        THEN\n            RAISE EXCEPTION 'a suspension is lifted once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'suspension_only_lifted';\n        END IF;\n        RETURN NEW;\n    ", hash="2518164c22f7456bae2154d469d64d92c06c72fc", operation='UPDATE', pgid='pgtrigger_only_lifted_f3aec', table='invoicing_suspension', when='BEFORE')),
         ),
         migrations.AddIndex(
             model_name='line',

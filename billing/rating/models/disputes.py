@@ -14,36 +14,29 @@ from django.utils.translation import pgettext_lazy
 from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard
 from billing.rating.models.charges import RatingRun
 from marketplace.agreements.models import Agreement
+from marketplace.append_only import changes_once
 
 DISPUTE_IS_ONLY_CLOSED = Guard(
     name="only_closed",
     when=pgtrigger.Before,
     operation=pgtrigger.Update,
-    func="""
-        IF OLD.state <> 'open' OR NEW.state = 'open'
-            OR (to_jsonb(NEW) - '{state,closed_at,reason_of_outcome}'::text[])
-                IS DISTINCT FROM (to_jsonb(OLD) - '{state,closed_at,reason_of_outcome}'::text[])
-        THEN
-            RAISE EXCEPTION 'a dispute is closed once, and does not change'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'dispute_only_closed';
-        END IF;
-        RETURN NEW;
-    """,
+    func=changes_once(
+        unless="OLD.state <> 'open' OR NEW.state = 'open'",
+        only="'{state,closed_at,reason_of_outcome}'::text[]",
+        problem="a dispute is closed once, and does not change",
+        constraint="dispute_only_closed",
+    ),
 )
 SLOT_IS_ONLY_CLOSED = Guard(
     name="only_closed",
     when=pgtrigger.Before,
     operation=pgtrigger.Update,
-    func="""
-        IF NOT OLD.is_open OR NEW.is_open
-            OR (to_jsonb(NEW) - '{is_open,quantity,run_id}'::text[])
-                IS DISTINCT FROM (to_jsonb(OLD) - '{is_open,quantity,run_id}'::text[])
-        THEN
-            RAISE EXCEPTION 'a disputed slot is closed once, and does not change'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'disputed_slot_only_closed';
-        END IF;
-        RETURN NEW;
-    """,
+    func=changes_once(
+        unless="NOT OLD.is_open OR NEW.is_open",
+        only="'{is_open,quantity,run_id}'::text[]",
+        problem="a disputed slot is closed once, and does not change",
+        constraint="disputed_slot_only_closed",
+    ),
 )
 
 
