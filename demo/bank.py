@@ -1,22 +1,22 @@
 """The bank of the demo market, the two operators who deal with it, and a buyer's finance department.
 
-Buyers pay their invoices by bank transfer some hours after they get them; one in six never does, so that
-there is something to remind of and to pay by hand. The bank's statement is imported as an operator would
-do it. The treasurer drafts payouts; whoever signs in as the operator may approve them, and else the
-operator does so by itself after a while. The file goes to the bank's folder, the bank executes it, and
-the next statement says so. One invoice is credited for a slow hour, and one charge is disputed, which waits
-for the operator.
+Buyers pay their invoices some hours after they get them, one of them by card (``demo.cards``) and the others
+by bank transfer; one invoice in six is never paid, so that there is something to remind of and to pay by
+hand. The bank's statement is imported as an operator would do it. The treasurer drafts payouts; whoever
+signs in as the operator may approve them, and else the operator does so by itself after a while. The file
+goes to the bank's folder, the bank executes it, and the next statement says so. One invoice is credited for
+a slow hour, and one charge is disputed, which waits for the operator.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from stdnum.iso7064 import mod_97_10
 
 from accounts.actors import Capability, Viewer, viewer_of_user
@@ -33,6 +33,7 @@ from billing.rating.disputes import open_dispute
 from billing.rating.models import Charge, Dispute
 from billing.rating.usage_reports import Seen, report_usage
 from demo.camt import Movement, statement
+from demo.cards import has_stand_in, pay_by_card
 from demo.people import FINANCE, OPERATOR, TREASURER
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.clock import HOUR
@@ -100,6 +101,8 @@ class Bank:
     def turn(self, now: datetime) -> list[str]:
         """What a few hours of the market bring; says what was done."""
         done = [*self._credit_one(now), *self._dispute_one(now)]
+        if has_stand_in():
+            done += pay_by_card(self._for_card(now), viewer=self.finance, now=now)
         for account in BankAccount.objects.filter(organisation=None, state=BankAccount.State.CONFIRMED):
             done += self._import(account, now)
             done += self._approve(account, now)
@@ -135,8 +138,13 @@ class Bank:
         )
         yield f"dispute {dispute.pk} about {charge}"
 
+    def _for_card(self, now: datetime) -> list[Document]:
+        mine = self.finance.organisations_with(Capability.FINANCE)
+        return _to_pay(Document.objects.filter(organisation__in=mine), now)
+
     def _import(self, account: BankAccount, now: datetime) -> Iterator[str]:
-        movements = [*_transfers(account, now), *_executed(account)][:MOST_A_STATEMENT]
+        by_card = {invoice.pk for invoice in self._for_card(now)} if has_stand_in() else set()
+        movements = [*_transfers(account, now, but=by_card), *_executed(account)][:MOST_A_STATEMENT]
         if not movements:
             return
         opening = BankLine.objects.filter(account=account).aggregate(total=Sum("amount"))["total"] or 0
@@ -167,13 +175,17 @@ class Bank:
             yield f"payouts in {batch.currency} drafted"
 
 
-def _transfers(account: BankAccount, now: datetime) -> Iterator[Movement]:
-    """What buyers have paid by now, and no statement has said yet."""
-    invoices = Document.objects.filter(
-        kind=Document.Kind.INVOICE, currency=account.currency, finalised_at__lte=now
-    ).select_related("organisation")
+def _to_pay(documents: QuerySet[Document], now: datetime) -> list[Document]:
+    """The invoices among them whose buyers have taken the time that they take."""
+    invoices = documents.filter(kind=Document.Kind.INVOICE, finalised_at__lte=now)
+    return [each for each in invoices.select_related("organisation") if _paid_at(each) <= now]
+
+
+def _transfers(account: BankAccount, now: datetime, *, but: Collection[int]) -> Iterator[Movement]:
+    """What buyers have paid by now, and no statement has said yet; ``but`` are paid otherwise."""
     told = set(BankLine.objects.filter(account=account).values_list("bank_id", flat=True))
-    waiting = [each for each in invoices if _paid_at(each) <= now and _transfer_id(each) not in told]
+    invoices = _to_pay(Document.objects.filter(currency=account.currency).exclude(pk__in=but), now)
+    waiting = [each for each in invoices if _transfer_id(each) not in told]
     dues = dues_of(waiting)
     for invoice in waiting:
         if dues[invoice.pk].payable:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workbench import databases
+from workbench import cards, databases
 from workbench.clock import DEMO_SPEED, SPEED_VARIABLE, MarketClock, parse_speed
 from workbench.environment import demo_environment
 from workbench.files import write_private
@@ -106,7 +106,10 @@ def _market(place: Place, held: int) -> Iterator[tuple[Supervisor, dict[str, str
         with supervisor:
             with _step("databases"):
                 servers = databases.start(supervisor, place.data)
-            environment = demo_environment(place.data, servers, clock, place.url)
+            environment = {
+                **cards.environment(os.environ),
+                **demo_environment(place.data, servers, clock, place.url),
+            }
             write_private(place.running_file, json.dumps(environment))
             yield supervisor, environment
     finally:
@@ -128,7 +131,7 @@ def _start_services(supervisor: Supervisor, place: Place, environment: Mapping[s
     for program in celery_programs(place, environment):
         supervisor.start(program)
     supervisor.wait_until(lambda: _answers(place.url + "/healthz"), web, READY_WITHIN)
-    for program in simulations(place, environment):
+    for program in (*cards.programs(place.root, place.url, environment), *simulations(place, environment)):
         supervisor.start(program)
 
 

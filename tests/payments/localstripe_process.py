@@ -19,19 +19,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-# Its own start() listens on every address of the machine, and keeps what it knows in a file.
-PROGRAM = """
-import sys
-from aiohttp import web
-from localstripe import resources, server
-resources.Store.dump_to_disk = lambda store: None
-web.run_app(server.app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
-"""
 STARTS_WITHIN = 20
 KEY = "sk_test_localstripe"
 SECRET = "whsec_localstripe"
-# Numbers of cards that it knows.
-GOOD, NEEDS_BANK, DECLINED = "4242424242424242", "4000002500003155", "4000000000000341"
+# The number of a card that it knows, of a bank that asks back.
+NEEDS_BANK = "4000002500003155"
 
 
 class LocalStripe:
@@ -41,7 +33,7 @@ class LocalStripe:
             self.port = probe.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(self.port)],
+            [sys.executable, "-m", "demo.stripe", "--port", str(self.port)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

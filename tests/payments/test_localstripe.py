@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from billing.payments import intake, methods, sweeping
 from billing.payments.due import due_on
 from billing.payments.models import Payment, ProviderEvent, SavedMethod
 from billing.payments.rails.stripe_rail import StripeRail
+from demo.card_numbers import CARD, DECLINED, GOOD
+from demo.cards import pay_by_card
 from tests.cast import Cast
-from tests.payments.localstripe_process import (
-    DECLINED,
-    GOOD,
-    KEY,
-    NEEDS_BANK,
-    SECRET,
-    LocalStripe,
-    losing_line,
-)
+from tests.payments.localstripe_process import KEY, NEEDS_BANK, SECRET, LocalStripe, losing_line
 from tests.payments.scenes import NOW, TESTER, finance, holds, invoice_of, start
+
+REFUSED_AT_ONCE = "4000000000000002"
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handled_at_once")]
 
@@ -166,3 +163,29 @@ def test_saved_methods_are_removed_there_too(cast: Cast, local: LocalStripe) -> 
     method.refresh_from_db()
     assert method.removed_at == NOW
     assert local.ask("GET", f"/v1/payment_methods/{method.provider_id}")["customer"] is None
+
+
+def test_a_card_that_is_entered_on_its_page_is_learned_from_the_webhook(
+    cast: Cast, local: LocalStripe
+) -> None:
+    viewer = finance(cast)
+    page = methods.address_to_add(viewer=viewer, organisation=cast.buyer, currency="EUR", now=NOW)
+    assert GOOD in httpx.get(page).text
+    refused = httpx.post(page, data=CARD | {"number": REFUSED_AT_ONCE})
+    assert "Your card was declined." in refused.text
+    saved = httpx.post(page, data=CARD)
+    assert saved.headers["location"].endswith("/payment-methods/")
+    told("setup_intent.succeeded")
+    method = SavedMethod.objects.get(organisation=cast.buyer)
+    assert (method.label, method.expires) == ("visa •••• 4242", "2030-12")
+    assert start(cast, invoice_of(cast), method).state == "succeeded"
+
+
+def test_the_demos_buyer_enters_a_card_once_and_pays_with_it(cast: Cast, local: LocalStripe) -> None:
+    invoice, viewer = invoice_of(cast), finance(cast)
+    assert list(pay_by_card([invoice], viewer=viewer, now=NOW)) == [f"{cast.buyer} enters a card: 303"]
+    told("setup_intent.succeeded")
+    (said,) = pay_by_card([invoice], viewer=viewer, now=NOW)
+    assert said.endswith("by visa •••• 4242: succeeded")
+    assert due_on(invoice).open == 0
+    assert list(pay_by_card([invoice], viewer=viewer, now=NOW)) == []
