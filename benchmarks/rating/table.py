@@ -16,14 +16,13 @@ from benchmarks.rating.records import Copied
 
 COLUMNS = """kind, agreement_id, slot, sequence, corrects_id, quantity, committed, price, currency, amount,
     commission, credit, last_reading, run_id"""
-KEYS = {"run_id": "rating_ratingrun", "agreement_id": "agreements_agreement", "corrects_id": "charge_like"}
-# What is left out: foreign keys, indexes, checks.
-NOTHING, FOREIGN_KEYS, INDEXES, CHECKS = "nothing", "foreign keys", "indexes", "checks"
+# What is left out: references to other rows, indexes, checks.
+NOTHING, REFERENCES, INDEXES, CHECKS = "nothing", "references", "indexes", "checks"
 KINDS = {
     NOTHING: set[str](),
-    FOREIGN_KEYS: {FOREIGN_KEYS},
-    "foreign keys and indexes": {FOREIGN_KEYS, INDEXES},
-    "foreign keys, indexes and checks": {FOREIGN_KEYS, INDEXES, CHECKS},
+    REFERENCES: {REFERENCES},
+    "references and indexes": {REFERENCES, INDEXES},
+    "references, indexes and checks": {REFERENCES, INDEXES, CHECKS},
 }
 
 
@@ -49,17 +48,25 @@ def _content() -> bytes:
 
 @contextmanager
 def _table(left_out: set[str]) -> Iterator[None]:
-    """A table like that of the charges: its defaults, checks, indexes and keys, but for what is left out."""
+    """A table like that of the charges, but for what is left out of its checks, indexes and references."""
     chosen = {INDEXES: "INDEXES", CHECKS: "CONSTRAINTS"}
     likeness = "".join(f" INCLUDING {word}" for name, word in chosen.items() if name not in left_out)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE charge_like (LIKE rating_charge INCLUDING IDENTITY{likeness})")
-        if FOREIGN_KEYS not in left_out:
-            for column, table in KEYS.items():
-                cursor.execute(
-                    f"ALTER TABLE charge_like ADD FOREIGN KEY ({column}) REFERENCES {table}"
-                    " DEFERRABLE INITIALLY DEFERRED"
-                )
+        if REFERENCES not in left_out:
+            cursor.execute(
+                "ALTER TABLE charge_like ADD FOREIGN KEY (corrects_id) REFERENCES charge_like"
+                " DEFERRABLE INITIALLY DEFERRED"
+            )
+            cursor.execute(
+                "SELECT tgfoid::regproc FROM pg_trigger"
+                " WHERE tgrelid = 'rating_charge'::regclass AND tgname LIKE 'pgtrigger_refers_%'"
+            )
+            (function,) = cursor.fetchone()
+            cursor.execute(
+                "CREATE TRIGGER refers AFTER INSERT ON charge_like REFERENCING NEW TABLE AS added"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+            )
         yield
         cursor.execute("DROP TABLE charge_like")
 

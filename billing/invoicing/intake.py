@@ -128,19 +128,11 @@ def preview(issuer: Issuer, spans: Sequence[Span], *, parties: Collection[int] |
 def name_charges(lines: Mapping[LineKey, tuple[Line, Line]]) -> int:
     """Write down which gathered charge stands on which invoice line and statement line; how many did.
 
-    A part of the lines at a time, and the keys to charges and lines are checked with each: what the database
-    would remember until the commit, to check it then, is bounded however many charges there are.
+    A part of the lines at a time: what the database remembers of a statement, to check it at its end, is
+    bounded however many charges there are.
     """
     with connection.cursor() as cursor:
         cursor.execute("CREATE INDEX ON open_charge (agreement_id); ANALYZE open_charge")
-        cursor.execute(
-            """
-            SELECT string_agg(quote_ident(conname), ', ') FROM pg_constraint
-            WHERE conrelid = 'invoicing_invoicedcharge'::regclass AND contype = 'f'
-            """
-        )
-        (keys,) = cursor.fetchone()
-        cursor.execute(f"SET CONSTRAINTS {keys} IMMEDIATE")
         return sum(_name(cursor, part) for part in _parts(lines))
 
 

@@ -7,7 +7,7 @@ commits.
 
 import pgtrigger
 
-from billing.guards import Guard
+from billing.guards import Guard, refers_to
 from marketplace.append_only import changes_once
 
 # The sums of lines and taxes, the number of lines, the place in the series, and for a credit note that all
@@ -160,6 +160,10 @@ TAX_IS_ON_ITS_LINES = Guard(
         END IF;
         RETURN NULL;
     """,
+)
+
+CHARGES_AND_LINES_ARE_THERE = refers_to(
+    {"charge_id": "rating_charge", "invoice_line_id": "invoicing_line", "statement_line_id": "invoicing_line"}
 )
 
 CHARGE_WAS_ANNOUNCED = Guard(

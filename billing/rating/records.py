@@ -149,8 +149,11 @@ def make_run(charges: list[Charge], **facts: Any) -> RatingRun:
     """Store a run with its charges, which name it from then on."""
     made = Facts()
     made.add(in_order(charges))
-    run = RatingRun.objects.create(code=code_version(), **made.told(), **facts)
+    told = made.told()
+    digest = told.pop("charges_digest")
+    run = RatingRun.objects.create(code=code_version(), **told, **facts)
     for charge in charges:
         charge.run = run
     Charge.objects.bulk_create(charges, batch_size=2_000)
+    run.seal(digest)
     return run

@@ -40,27 +40,18 @@ LINE = b"usage\t%d\t%s\t0\t-\t%d\t%d\t%d.%06d\t%s\t%d.%012d\t%d.%012d\t%d.%012d\
 def write_run(first: FirstCharges, others: Sequence[Charge], **facts: Any) -> RatingRun:
     """Store a run with the first charges of usual hours, and the other charges of the run.
 
-    COPY writes them into the table as it is, with all that guards it. The run comes after its charges, for it
-    has their digest; the keys that lead to it are checked at commit.
+    COPY writes them into the table as it is, with all that guards it.
     """
     others = in_order(others)
-    number = _next_run()
-    return RatingRun.objects.create(
-        pk=number,
+    run = RatingRun.objects.create(
         code=code_version(),
         charges_made=len(first) + len(others),
         sums=told(_totals(first, others)),
         price_basis=price_basis({*first.agreement.tolist(), *(charge.agreement_id for charge in others)}),
-        charges_digest=_copy(_blocks(first, others), run=number),
         **facts,
     )
-
-
-def _next_run() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('rating_ratingrun', 'id'))")
-        (number,) = cursor.fetchone()
-    return int(number)
+    run.seal(_copy(_blocks(first, others), run=run.pk))
+    return run
 
 
 def _copy(blocks: Iterator[bytes], *, run: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from billing.invoicing.models import DunningPolicy, DunningStep, TaxRule
 from billing.metering.events import read_batch
 from billing.metering.services import Answer, store_events
 from billing.rating import records
-from billing.rating.models import RatingRun
+from billing.rating.models import Charge, RatingRun
 from billing.rating.services import rate
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
@@ -187,10 +187,10 @@ def rate_at(now: datetime = LONG_AFTER) -> RatingRun | None:
     return rate(now=now, actor=RATER)
 
 
-def make_run(**facts: Any) -> RatingRun:
-    """A run that made nothing."""
+def make_run(charges: Iterable[Charge] = (), **facts: Any) -> RatingRun:
+    """A run that made these charges, or nothing."""
     return records.make_run(
-        [],
+        list(charges),
         **{
             "started_at": START,
             "horizon": START,

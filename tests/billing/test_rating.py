@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from accounts.models import AuditEvent
 from billing.metering.models import ChangedSlot
@@ -15,7 +15,18 @@ from billing.rating.models import Charge, ParkedUsage, RatedUntil, RatingRun
 from billing.rating.selectors import charges_for, history_of, parked_for, readings_of, totals_of
 from billing.rating.tasks import rate_ended_slots
 from marketplace.delivery.models import Delivery
-from tests.billing.builders import HOUR, MINUTE, START, agent_of, event, make_delivery, rate_at, send
+from tests.billing.builders import (
+    HOUR,
+    MINUTE,
+    START,
+    agent_of,
+    event,
+    make_delivery,
+    make_run,
+    rate_at,
+    refused,
+    send,
+)
 from tests.cast import Cast
 
 pytestmark = pytest.mark.django_db
@@ -220,16 +231,52 @@ def test_the_parties_see_their_charges_and_a_stranger_sees_none(cast: Cast) -> N
 
 
 @pytest.mark.parametrize(
-    "statement",
-    ["UPDATE rating_charge SET amount = 0", "DELETE FROM rating_charge", "DELETE FROM rating_parkedusage",
-     "UPDATE rating_ratingrun SET charges_made = 0"],
-)  # fmt: skip
-def test_charges_and_the_parked_queue_cannot_be_tampered_with(cast: Cast, statement: str) -> None:
+    ("statement", "problem"),
+    [
+        ("UPDATE rating_charge SET amount = 0", "Cannot update or delete"),
+        ("DELETE FROM rating_charge", "Cannot update or delete"),
+        ("DELETE FROM rating_parkedusage", "Cannot"),
+        ("UPDATE rating_ratingrun SET charges_made = 0", "sealed once"),
+        ("UPDATE rating_ratingrun SET charges_digest = ''", "sealed once"),
+        ("DELETE FROM rating_ratingrun", "Cannot update or delete"),
+    ],
+)
+def test_charges_and_the_parked_queue_cannot_be_tampered_with(
+    cast: Cast, statement: str, problem: str
+) -> None:
     delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "10"])
     send(agent_of(cast.owner), event(delivery))
     rate_at()
-    with pytest.raises(ProgrammingError, match="Cannot"), transaction.atomic():
+    with pytest.raises(DatabaseError, match=problem), transaction.atomic():
         connection.cursor().execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({}, "a sealed rating run takes no more charges"),
+        ({"run_id": 0}, "has a run_id of nothing"),
+        ({"agreement_id": 0}, "has a agreement_id of nothing"),
+    ],
+)
+def test_no_charge_is_added_to_a_run_afterwards_or_to_nothing(
+    cast: Cast, changed: dict[str, Any], problem: str
+) -> None:
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
+    send(agent_of(cast.owner), event(delivery))
+    run = rate_at()
+    facts = _facts_of(Charge.objects.get()) | {"slot": START - HOUR, "run": run}
+    charge = Charge(**facts)
+    for name, value in changed.items():
+        setattr(charge, name, value)
+    with pytest.raises(IntegrityError, match=problem), transaction.atomic():
+        charge.save(force_insert=True)
+
+
+def test_a_run_that_nobody_sealed_is_not_committed() -> None:
+    facts = RatingRun.objects.values().get(pk=make_run().pk)
+    with refused("is not sealed"):
+        RatingRun.objects.create(**facts | {"id": None, "charges_digest": ""})
 
 
 def test_a_moment_at_the_end_of_a_delivery_is_no_slot(cast: Cast) -> None:
@@ -274,7 +321,7 @@ def test_a_slot_may_be_corrected_more_often_than_a_small_integer_counts(cast: Ca
     send(agent_of(cast.owner), event(delivery, "a"))
     rate_at()
     first = Charge.objects.get()
-    Charge.objects.create(**_facts_of(first), sequence=2**15, corrects=first)
+    make_run([Charge(**_facts_of(first), sequence=2**15, corrects=first)])
     send(agent_of(cast.owner), event(delivery, "b", at=START + MINUTE, quantity=470))
     rate_at()
     assert [charge.sequence for charge in history_of(first)] == [0, 2**15, 2**15 + 1]
@@ -282,7 +329,6 @@ def test_a_slot_may_be_corrected_more_often_than_a_small_integer_counts(cast: Ca
 
 def _facts_of(charge: Charge) -> dict[str, Any]:
     names = (
-        "run",
         "agreement",
         "slot",
         "quantity",

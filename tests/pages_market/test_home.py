@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -92,13 +93,16 @@ def test_an_owner_sees_what_is_unsold_and_why(cast: Cast, now: datetime) -> None
 
 
 def test_what_an_owner_earned_is_what_it_was_credited(cast: Cast, now: datetime) -> None:
-    rating = make_rating_run(started_at=now, horizon=now)
-    for owner in (cast.owner, cast.other_owner):
-        delivery = make_delivery(owner=owner, buyer=cast.buyer)
-        Charge.objects.create(
-            run=rating, agreement=delivery.agreement, slot=delivery.starts_at, quantity=3600, committed=3600,
-            price=100, currency="CNY", amount=100, commission=3, credit=97, last_reading=1,
-        )  # fmt: skip
+    deliveries = [make_delivery(owner=owner, buyer=cast.buyer) for owner in (cast.owner, cast.other_owner)]
+    charges = [
+        Charge(
+            agreement=delivery.agreement, slot=delivery.starts_at, quantity=3600, committed=3600,
+            price=100, currency="CNY", amount=Decimal(100), commission=Decimal(3), credit=Decimal(97),
+            last_reading=1,
+        )
+        for delivery in deliveries
+    ]  # fmt: skip
+    make_rating_run(charges, started_at=now, horizon=now)
 
     [total] = signed_in(cast.owner_finance).get("/").context["earned"]
 

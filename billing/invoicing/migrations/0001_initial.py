@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='InvoicedCharge',
             fields=[
-                ('charge', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='invoiced', serialize=False, to='rating.charge')),
+                ('charge', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='invoiced', serialize=False, to='rating.charge')),
             ],
         ),
         migrations.CreateModel(
@@ -298,12 +298,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='invoicedcharge',
             name='invoice_line',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoiced_charges', to='invoicing.line'),
+            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='invoiced_charges', to='invoicing.line'),
         ),
         migrations.AddField(
             model_name='invoicedcharge',
             name='statement_line',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='credited_charges', to='invoicing.line'),
+            field=models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='credited_charges', to='invoicing.line'),
         ),
         migrations.AddConstraint(
             model_name='numberseries',
@@ -470,6 +470,10 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='invoicedcharge',
             trigger=pgtrigger.compiler.Trigger(name='never_changed', sql=billing.guards.GuardSql(func="\n            RAISE EXCEPTION 'Cannot update or delete %: its rows are kept as they are', TG_TABLE_NAME\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n        ", hash='6e7d9ab970e5fafec04509405b0a32bec49e4e71', operation='UPDATE OR DELETE', pgid='pgtrigger_never_changed_31841', table='invoicing_invoicedcharge', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='invoicedcharge',
+            trigger=pgtrigger.compiler.Trigger(name='refers', sql=billing.guards.GuardSql(func="\n    IF EXISTS (\n        SELECT FROM (SELECT DISTINCT charge_id AS id FROM added) AS given\n        WHERE NOT EXISTS (SELECT FROM rating_charge WHERE rating_charge.id = given.id)\n    ) THEN\n        RAISE EXCEPTION '% has a charge_id of nothing', TG_TABLE_NAME\n            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'charge_id_is_there';\n    END IF;\n\n    IF EXISTS (\n        SELECT FROM (SELECT DISTINCT invoice_line_id AS id FROM added) AS given\n        WHERE NOT EXISTS (SELECT FROM invoicing_line WHERE invoicing_line.id = given.id)\n    ) THEN\n        RAISE EXCEPTION '% has a invoice_line_id of nothing', TG_TABLE_NAME\n            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'invoice_line_id_is_there';\n    END IF;\n\n    IF EXISTS (\n        SELECT FROM (SELECT DISTINCT statement_line_id AS id FROM added) AS given\n        WHERE NOT EXISTS (SELECT FROM invoicing_line WHERE invoicing_line.id = given.id)\n    ) THEN\n        RAISE EXCEPTION '% has a statement_line_id of nothing', TG_TABLE_NAME\n            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'statement_line_id_is_there';\n    END IF;\nRETURN NULL;", hash='49c63ba3b41a71f8489e0c8dd7353e8f38957eab', level='STATEMENT', operation='INSERT', pgid='pgtrigger_refers_faa1a', referencing='REFERENCING NEW TABLE AS added ', table='invoicing_invoicedcharge', when='AFTER')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='invoicedcharge',

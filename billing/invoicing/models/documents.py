@@ -217,12 +217,28 @@ class Credited(models.Model):
 class InvoicedCharge(models.Model):
     """Which charge stands on which invoice line and statement line: each charge once."""
 
-    charge = models.OneToOneField(Charge, on_delete=models.PROTECT, primary_key=True, related_name="invoiced")
-    invoice_line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="invoiced_charges")
-    statement_line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="credited_charges")
+    # What all three must be is checked a statement at a time.
+    charge = models.OneToOneField(
+        Charge,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="invoiced",
+        db_constraint=False,
+    )
+    invoice_line = models.ForeignKey(
+        Line, on_delete=models.PROTECT, related_name="invoiced_charges", db_constraint=False
+    )
+    statement_line = models.ForeignKey(
+        Line, on_delete=models.PROTECT, related_name="credited_charges", db_constraint=False
+    )
 
     class Meta:
-        triggers: ClassVar = [NEVER_EMPTIED, NEVER_CHANGED, triggers.CHARGE_WAS_ANNOUNCED]
+        triggers: ClassVar = [
+            NEVER_EMPTIED,
+            NEVER_CHANGED,
+            triggers.CHARGES_AND_LINES_ARE_THERE,
+            triggers.CHARGE_WAS_ANNOUNCED,
+        ]
 
     def __str__(self) -> str:
         return f"charge {self.charge_id}"

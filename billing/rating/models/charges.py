@@ -6,16 +6,43 @@ from decimal import Decimal
 from typing import ClassVar
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from billing.guards import Guard
+from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard, refers_to
 from marketplace.agreements.models import Agreement
-from marketplace.append_only import NEVER_TRUNCATED
+from marketplace.append_only import NEVER_TRUNCATED, changes_once
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.delivery.models import Delivery
+
+RUN_IS_SEALED_ONCE = Guard(
+    name="sealed_once",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Update,
+    func=changes_once(
+        unless="OLD.charges_digest <> '' OR NEW.charges_digest = ''",
+        only="'charges_digest'",
+        problem="a rating run is sealed once, and does not change",
+        constraint="run_sealed_once",
+    ),
+)
+RUN_IS_SEALED = Guard(
+    name="is_sealed",
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    timing=pgtrigger.Deferred,
+    func="""
+        PERFORM 1 FROM rating_ratingrun WHERE id = NEW.id AND charges_digest = '';
+        IF FOUND THEN
+            RAISE EXCEPTION 'rating run % is not sealed', NEW.id
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'run_is_sealed';
+        END IF;
+        RETURN NULL;
+    """,
+)
 
 
 class RatingRun(models.Model):
@@ -26,6 +53,9 @@ class RatingRun(models.Model):
     computed it, ``price_basis`` of the terms and prices of the agreements, ``charges_digest`` of the charges
     in their canonical form (``rating.records``). ``sums`` are by currency. ``decision`` is what a person
     decided, where the run is that person's.
+
+    The digest comes last and seals the run, in the transaction that makes it: before, it takes charges, and
+    afterwards none.
     """
 
     started_at = models.DateTimeField(help_text="market time")
@@ -39,17 +69,18 @@ class RatingRun(models.Model):
     parked_made = models.PositiveIntegerField()
     parked_resolved = models.PositiveIntegerField()
     sums = models.JSONField()
-    charges_digest = models.CharField(max_length=64)
+    charges_digest = models.CharField(max_length=64, blank=True, default="")
     decision = models.JSONField(null=True)
 
     class Meta:
-        triggers: ClassVar = [
-            NEVER_TRUNCATED,
-            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
-        ]
+        triggers: ClassVar = [NEVER_EMPTIED, NEVER_DELETED, RUN_IS_SEALED_ONCE, RUN_IS_SEALED]
 
     def __str__(self) -> str:
         return f"rating run {self.pk}"
+
+    def seal(self, charges_digest: str) -> None:
+        self.charges_digest = charges_digest
+        self.save(update_fields=["charges_digest"])
 
 
 # The condition is asked before the function is called, so usage pays nothing for it.
@@ -65,6 +96,28 @@ OF_A_TERM_AGREEMENT = Guard(
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'charge_of_a_term_agreement';
         END IF;
         RETURN NEW;
+    """,
+)
+# Agreements and runs are never deleted.
+AGREEMENT_AND_RUN_ARE_THERE = refers_to(
+    {"agreement_id": "agreements_agreement", "run_id": "rating_ratingrun"}
+)
+RUN_IS_OPEN = Guard(
+    name="run_is_open",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]
+    func="""
+        IF EXISTS (
+            SELECT FROM (SELECT DISTINCT run_id FROM added) AS given
+            JOIN rating_ratingrun run ON run.id = given.run_id
+            WHERE run.charges_digest <> ''
+        ) THEN
+            RAISE EXCEPTION 'a sealed rating run takes no more charges'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'charge_of_an_open_run';
+        END IF;
+        RETURN NULL;
     """,
 )
 
@@ -94,11 +147,18 @@ class Charge(models.Model):
         MAKE_UP = "make_up", pgettext_lazy("charge", "Made up")
 
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.USAGE)
-    run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="charges")
-    agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="charges")
+    # What both must be is checked a statement at a time; ``charge_once_a_slot`` finds those of an agreement.
+    run = models.ForeignKey(
+        RatingRun, on_delete=models.PROTECT, related_name="charges", db_constraint=False, db_index=False
+    )
+    agreement = models.ForeignKey(
+        Agreement, on_delete=models.PROTECT, related_name="charges", db_constraint=False, db_index=False
+    )
     slot = models.DateTimeField()
     sequence = models.PositiveIntegerField(default=0)
-    corrects = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="corrected_by")
+    corrects = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     quantity = models.BigIntegerField(help_text="card-seconds")
     committed = models.PositiveBigIntegerField(help_text="card-seconds")
     price = models.DecimalField(max_digits=18, decimal_places=6)
@@ -112,6 +172,9 @@ class Charge(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["agreement", "slot", "kind", "sequence"], name="charge_once_a_slot"
+            ),
+            models.UniqueConstraint(
+                fields=["corrects"], condition=Q(corrects__isnull=False), name="charge_corrected_once"
             ),
             models.CheckConstraint(
                 condition=Q(sequence=0, corrects__isnull=True) | Q(sequence__gt=0, corrects__isnull=False),
@@ -137,11 +200,17 @@ class Charge(models.Model):
                 name="charge_of_a_month_has_its_sign",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["slot"])]
+        # Charges are stored run by run, and runs hour by hour: blocks are found as well as rows would be.
+        indexes: ClassVar = [
+            BrinIndex(fields=["slot"], name="charge_slot"),
+            BrinIndex(fields=["run"], name="charge_run"),
+        ]
         triggers: ClassVar = [
             OF_A_TERM_AGREEMENT,
-            NEVER_TRUNCATED,
-            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+            AGREEMENT_AND_RUN_ARE_THERE,
+            RUN_IS_OPEN,
+            NEVER_EMPTIED,
+            NEVER_CHANGED,
         ]
 
     def __str__(self) -> str:
