@@ -31,7 +31,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 {good} pays; {declined} is saved, and declined when it should pay.</p>
 <p role="alert">{problem}</p>
 <form method="post">{fields}<p><button>Save the card</button></p></form>"""
-FIELD = '<p><label>{name}<br><input name="{name}" value="{value}" required></label></p>'
+FIELD = '<p><label>{label}<br><input name="{name}" value="{value}" required></label></p>'
+LABELS = {
+    "number": "Card number",
+    "exp_month": "Valid until: month",
+    "exp_year": "Year",
+    "cvc": "Check digits",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,9 @@ def _session_of(request: web.Request) -> Session:
 
 
 def _page(card: dict[str, str], problem: str = "") -> web.Response:
-    fields = "".join(FIELD.format(name=name, value=escape(value)) for name, value in card.items())
+    fields = "".join(
+        FIELD.format(label=label, name=name, value=escape(card[name])) for name, label in LABELS.items()
+    )
     text = PAGE.format(fields=fields, problem=escape(problem), good=GOOD, declined=DECLINED)
     return web.Response(text=text, content_type="text/html")
 
