@@ -83,7 +83,9 @@ class ChargeReadings(DomainListView[Reading]):
 
 
 class ParkedSerializer(serializers.ModelSerializer[ParkedUsage]):
-    delivery = serializers.IntegerField(source="agreement.delivery.pk")
+    delivery = serializers.IntegerField(
+        source="agreement.delivery.pk", default=None, allow_null=True, help_text="Null for months."
+    )
 
     class Meta:
         model = ParkedUsage

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from django.db import transaction
 from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -37,6 +38,8 @@ from marketplace.terms.sheet import MICRO, PLACES, Sheet
 METHOD = "term-settlement/1"
 A_RUN = 200
 Kind = Charge.Kind
+NOT_SETTLED = ParkedUsage.Reason.NOT_SETTLED
+log = structlog.get_logger(__name__)
 NOTHING = (0, Decimal(0))
 
 
@@ -48,20 +51,39 @@ class Settled:
     charges: Sequence[Charge]
 
 
-@transaction.atomic
-def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
-    """Settle what is due of term agreements, at most ``A_RUN`` of them.
+def settle_months(*, now: datetime, actor: Actor) -> list[RatingRun]:
+    """Settle what is due of term agreements, at most ``A_RUN`` of them, each in a run of its own.
 
-    None where nothing is due, or rating is under way.
+    One that cannot be settled stops nobody else: it is parked for the operators, and tried again in each
+    turn. Stops early when rating or closing is under way.
     """
+    newest = RatingRun.objects.order_by("-horizon", "-pk").first()
+    if newest is None:
+        return []
+    runs = []
+    for agreement in due_agreements(newest.horizon).values_list("pk", flat=True)[:A_RUN]:
+        try:
+            run = _settle_alone(agreement, now=now, actor=actor)
+        except Exception as error:
+            log.exception("months_not_settled", agreement=agreement)
+            _park(agreement, error, newest, now=now, actor=actor)
+        else:
+            if run is None:
+                break
+            runs.append(run)
+    return runs
+
+
+@transaction.atomic
+def _settle_alone(pk: int, *, now: datetime, actor: Actor) -> RatingRun | None:
+    """None where rating or closing is under way."""
     if not try_billing_lock():
         return None
     rated = RatingRun.objects.aggregate(until=Max("horizon"))["until"]
-    due = list(due_agreements(rated)[:A_RUN]) if rated else []
-    if not due:
-        return None
     cutoff = cutoff_now()
-    settled = settlements(due, until=rated, at=now, last_reading=cutoff.reading)
+    agreement = Agreement.objects.select_related("term").get(pk=pk)
+    settled = settlements([agreement], until=rated, at=now, last_reading=cutoff.reading)
+    waiting = ParkedUsage.objects.filter(agreement=pk, reason=NOT_SETTLED, resolved_at=None)
     run = make_run(
         [charge for each in settled for charge in each.charges],
         started_at=now,
@@ -70,7 +92,7 @@ def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
         stored_until=cutoff.stored_at,
         method=METHOD,
         parked_made=0,
-        parked_resolved=0,
+        parked_resolved=waiting.update(resolved_at=now),
     )
     rows = _to_write([each.row for each in settled])
     for row in rows:
@@ -79,6 +101,22 @@ def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
     data = {"months": len(rows), "charges": run.charges_made, "charges_sha256": run.charges_digest}
     audit.record(actor=actor, action="rating.months_settled", target=run, now=now, data=data)
     return run
+
+
+@transaction.atomic
+def _park(pk: int, error: Exception, run: RatingRun, *, now: datetime, actor: Actor) -> None:
+    """Show the operators that the months of an agreement could not be settled, once; the log has the rest."""
+    agreement = Agreement.objects.select_related("term").get(pk=pk)
+    ended = [end for _, end in agreement.term.spans if end <= run.horizon] if agreement.term else []
+    parked, is_new = ParkedUsage.objects.get_or_create(
+        agreement=agreement,
+        reason=NOT_SETTLED,
+        resolved_at=None,
+        defaults={"run": run, "slot": ended[-1] - HOUR, "details": {"error": type(error).__name__}},
+    )
+    if is_new:
+        data = {"agreement": pk, "error": type(error).__name__}
+        audit.record(actor=actor, action="rating.months_parked", target=parked, now=now, data=data)
 
 
 def months_of(term: TermAgreement) -> QuerySet[MonthSettlement]:

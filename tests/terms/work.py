@@ -138,7 +138,7 @@ def short_months(cast: Cast, settings: Any, sheet: Sheet = MONTHLY) -> TermAgree
 
 def settle_at(now: datetime) -> RatingRun | None:
     rate(now=now, actor=SETTLER)
-    return settle_months(now=now, actor=SETTLER)
+    return next(iter(settle_months(now=now, actor=SETTLER)), None)
 
 
 def owed(term: TermAgreement) -> list[tuple[str, Decimal, Decimal]]:

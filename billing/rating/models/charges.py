@@ -243,7 +243,9 @@ class MonthSettlement(models.Model):
 
 
 class ParkedUsage(models.Model):
-    """A slot that could not be rated, waiting for a person: a missing fact is never a zero.
+    """A slot that could not be rated, or the last of months that could not be settled, waiting for a person.
+
+    A missing fact is never a zero.
 
     It is resolved by readings that come after all, or by an operator's ``decision``: how many
     card-seconds are charged, and why.
@@ -254,6 +256,7 @@ class ParkedUsage(models.Model):
         NO_PRICE = "no_price", _("The allocation has no price for the slot")
         OVERAGE = "overage", _("More card-seconds than the agreement commits")
         SETTLED = "settled", _("Readings came after a dispute had settled the hour")
+        NOT_SETTLED = "not_settled", _("The months of a term agreement could not be settled")
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="parked")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="parked_usage")
