@@ -227,6 +227,9 @@ def test_both_sides_get_it_on_their_documents(cast: Cast, term: TermAgreement, c
     invoices = Document.objects.filter(kind="invoice")
     told = {line.item: line.amount for line in Line.objects.filter(document__in=invoices).exclude(item="")}
     assert told == {"shortfall": 2160, "overage": 1440, "make_up": -2160}
+    services = {line.item: (line.service_from, line.service_until) for line in Line.objects.exclude(item="")}
+    assert services["shortfall"] == (NOON, NOON + MONTH)
+    assert services["overage"] == services["make_up"] == (NOON + MONTH, NOON + 2 * MONTH)
     statements = Line.objects.filter(document__kind="statement", item="overage")
     assert statements.get().amount == 1397
     for document in Document.objects.all():
