@@ -39,7 +39,7 @@ from billing.money import from_minor
 from billing.presentation import (
     DocumentLine,
     LineOfDocument,
-    card_hours,
+    charge_line,
     document_line,
     draft_lines,
     line_of_document,
@@ -83,7 +83,8 @@ LINES: Sequence[Column[LineOfDocument]] = (
     Column(gettext_lazy("Agreement"), lambda each: each.line.agreement),
     Column(gettext_lazy("Service from"), lambda each: each.line.service_from),
     Column(gettext_lazy("Service until"), lambda each: each.line.service_until),
-    Column(gettext_lazy("Card-seconds"), lambda each: each.line.quantity),
+    Column(gettext_lazy("Quantity"), lambda each: each.line.quantity),
+    Column(gettext_lazy("Counted in"), lambda each: each.line.agreement.unit.seconds),
     Column(gettext_lazy("Before rounding"), lambda each: each.line.exact),
     Column(gettext_lazy("Amount"), lambda each: each.amount),
     Column(gettext_lazy("Tax rate"), lambda each: each.line.tax_rule.rate),
@@ -145,7 +146,7 @@ def line(request: PageRequest, kind: Document.Kind, number: str, pk: int) -> Htt
     of_line = get_object_or_404(lines_of(shown), pk=pk)
     rows = charges_of(of_line)
     page = page_of(request, rows)
-    page.object_list = [{"charge": each, "quantity": card_hours(each.quantity)} for each in page.object_list]
+    page.object_list = [charge_line(each) for each in page.object_list]
     context = {
         "document": shown,
         "kind": kind,

@@ -16,16 +16,25 @@ from billing.invoicing.spans import Span
 from billing.ledger.models import Account, Posting
 from billing.money import SECONDS_AN_HOUR, from_minor
 from billing.rating.models import Charge
+from marketplace.terms.sheet import Unit
 
 
 def card_hours(card_seconds: int) -> Decimal:
     return Decimal(card_seconds) / SECONDS_AN_HOUR
 
 
+def counted(quantity: int, unit: Unit) -> Decimal:
+    """Card-hours or nP-hours of what charges of an agreement in that unit count."""
+    return Decimal(quantity) / (SECONDS_AN_HOUR * unit.parts)
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeLine:
+    """``unit`` is that of the quantity: ``card-h`` or ``nP-h``."""
+
     charge: Charge
     quantity: Decimal
+    unit: str
     invoice: Document | None
     statement: Document | None
 
@@ -35,7 +44,8 @@ def charge_line(charge: Charge) -> ChargeLine:
     invoiced = getattr(charge, "invoiced", None)
     return ChargeLine(
         charge=charge,
-        quantity=card_hours(charge.quantity),
+        quantity=counted(charge.quantity, charge.agreement.unit),
+        unit=charge.agreement.unit.short,
         invoice=invoiced.invoice_line.document if invoiced else None,
         statement=invoiced.statement_line.document if invoiced else None,
     )
@@ -120,11 +130,13 @@ def draft_lines(made: Sequence[Planned]) -> list[DraftLine]:
 class LineOfDocument:
     line: Line
     quantity: Decimal
+    unit: str
     amount: Decimal
 
 
 def line_of_document(line: Line, currency: str) -> LineOfDocument:
-    return LineOfDocument(line, card_hours(line.quantity), from_minor(line.amount, currency))
+    unit = line.agreement.unit
+    return LineOfDocument(line, counted(line.quantity, unit), unit.short, from_minor(line.amount, currency))
 
 
 @dataclass(frozen=True, slots=True)

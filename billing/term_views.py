@@ -11,12 +11,13 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from billing.presentation import card_hours, charge_line
-from billing.rating.models import MonthSettlement
+from billing.presentation import charge_line, counted
+from billing.rating.models import OF_MONTHS, MonthSettlement
 from billing.rating.selectors import charges_for
-from billing.rating.settling import OF_MONTHS, months_of
+from billing.rating.settling import months_of
 from billing.rating_views import WITH_DOCUMENTS
 from marketplace.terms.selectors import term_agreements_for
+from marketplace.terms.sheet import Unit
 
 FIGURES = (
     "quantity", "offered", "delivered", "undelivered", "shortfall", "overage", "made_up", "make_up_left",
@@ -26,7 +27,7 @@ FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class MonthLine:
-    """A month in card-hours."""
+    """A month in card-hours or nP-hours, as the agreement is."""
 
     row: MonthSettlement
     quantity: Decimal
@@ -40,8 +41,8 @@ class MonthLine:
     carry_forward_left: Decimal
 
 
-def month_line(row: MonthSettlement) -> MonthLine:
-    return MonthLine(row, **{name: card_hours(getattr(row, name)) for name in FIGURES})
+def month_line(row: MonthSettlement, unit: Unit) -> MonthLine:
+    return MonthLine(row, **{name: counted(getattr(row, name), unit) for name in FIGURES})
 
 
 @login_required
@@ -49,9 +50,11 @@ def month_line(row: MonthSettlement) -> MonthLine:
 def months(request: PageRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(term_agreements_for(request.viewer), pk=pk)
     charges = charges_for(request.viewer).filter(agreement__term=shown, kind__in=OF_MONTHS)
+    unit = Unit(shown.unit)
     context = {
         "term": shown,
-        "months": [month_line(row) for row in months_of(shown)],
+        "unit": unit.short,
+        "months": [month_line(row, unit) for row in months_of(shown)],
         "charges": [charge_line(each) for each in charges.select_related(*WITH_DOCUMENTS)],
     }
     return render(request, "billing/term_months.html", context)

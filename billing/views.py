@@ -55,8 +55,9 @@ CHARGES: Listing[Charge, ChargeLine] = Listing(
         Column(gettext_lazy("Buyer"), lambda line: line.charge.agreement.buyer),
         Column(gettext_lazy("Owner"), lambda line: line.charge.agreement.owner),
         Column(gettext_lazy("Hour from"), lambda line: line.charge.slot),
-        Column(gettext_lazy("Card-seconds"), lambda line: line.charge.quantity),
-        Column(gettext_lazy("Price per card-h"), lambda line: line.charge.price),
+        Column(gettext_lazy("Quantity"), lambda line: line.charge.quantity),
+        Column(gettext_lazy("Counted in"), lambda line: line.charge.agreement.unit.seconds),
+        Column(gettext_lazy("Price"), lambda line: line.charge.price),
         Column(gettext_lazy("Amount"), lambda line: line.charge.amount),
         Column(gettext_lazy("Commission"), lambda line: line.charge.commission),
         Column(pgettext_lazy("charge", "Credit"), lambda line: line.charge.credit),
@@ -136,7 +137,7 @@ def agreement_usage(request: PageRequest, pk: int) -> HttpResponse:
         "page": _hours_page(request, burned),
         "lines": [
             line_of_document(each, shown.currency)
-            for each in lines.select_related("document__period").order_by("document")
+            for each in lines.select_related("document__period", "agreement").order_by("document")
         ],
         "finance": _sees_money_of(request, shown.buyer_id, shown.owner_id),
     }

@@ -106,6 +106,9 @@ class LineSerializer(serializers.ModelSerializer[Line]):
     """
 
     delivery = serializers.IntegerField(source="agreement.delivery.pk", default=None, allow_null=True)
+    unit = serializers.CharField(
+        source="agreement.unit.seconds", help_text="Of the quantity: `card-seconds` or `micro-nP-seconds`."
+    )
     item = serializers.CharField(help_text="Empty, overage, shortfall or make_up.")
     amount = serializers.SerializerMethodField()
     charges = serializers.IntegerField(source="charge_count")
@@ -118,7 +121,7 @@ class LineSerializer(serializers.ModelSerializer[Line]):
         model = Line
         fields = (
             "id", "agreement", "item", "delivery", "period", "service_from", "service_until", "quantity",
-            "exact", "amount", "tax_rate", "charges", "late_charges", "corrects",
+            "unit", "exact", "amount", "tax_rate", "charges", "late_charges", "corrects",
         )  # fmt: skip
 
     def get_amount(self, line: Line) -> str:

@@ -35,9 +35,9 @@ class Billable:
     """What the charges of one agreement in one period, under one tax rule a side, add up to, unrounded.
 
     All that invoicing needs to know from rating. ``item`` is what of a month of a term agreement it is, and
-    empty where it is what an agreement used. ``service_from`` and ``service_until`` span the hours that
-    were charged; ``invoice_tax`` is the rule of the exchange's supply to the buyer, ``statement_tax`` that of
-    the owner's to the exchange.
+    empty where it is what an agreement used. ``service_from`` and ``service_until`` span the hours that were
+    charged, or the months; ``invoice_tax`` is the rule of the exchange's supply to the buyer,
+    ``statement_tax`` that of the owner's to the exchange.
     """
 
     agreement: int

@@ -60,8 +60,18 @@ OPEN_CHARGES = """
         AND (%(parties)s::bigint[] IS NULL
             OR agreement.buyer_id = ANY(%(parties)s) OR agreement.owner_id = ANY(%(parties)s))
 """
+# What a month owes stands on its last hour, and is for all of it.
 TOTALS = """
-    SELECT agreement_id, buyer_id, owner_id, currency, period_id, item, min(slot), max(slot),
+    SELECT agreement_id, buyer_id, owner_id, currency, period_id, item,
+        coalesce(
+            (
+                SELECT month.starts_at FROM rating_monthsettlement month
+                WHERE item <> '' AND month.agreement_id = open_charge.agreement_id
+                    AND month.ends_at = min(open_charge.slot) + interval '1 hour'
+                LIMIT 1
+            ),
+            min(slot)
+        ), max(slot),
         sold_rule, sold_rate, bought_rule, bought_rate, buyer_jurisdiction, owner_jurisdiction,
         sum(quantity)::bigint, sum(amount), sum(credit), count(*)
     FROM open_charge

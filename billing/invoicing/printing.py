@@ -14,8 +14,11 @@ from billing.money import SECONDS_AN_HOUR, from_minor
 
 @dataclass(frozen=True, slots=True)
 class PrintedLine:
+    """``unit`` is that of the quantity: ``card-h`` or ``nP-h``."""
+
     line: Line
     quantity: Decimal
+    unit: str
     amount: Decimal
 
 
@@ -50,10 +53,7 @@ def printed(document: Document) -> Printed:
         issuer=issuer.name_zh if chinese else issuer.name_en,
         address=issuer.address_zh if chinese else issuer.address_en,
         party=document.party_name_zh if chinese else document.party_name_en,
-        lines=[
-            PrintedLine(line, Decimal(line.quantity) / SECONDS_AN_HOUR, from_minor(line.amount, currency))
-            for line in lines_of(document)
-        ],
+        lines=[_line(line, currency) for line in lines_of(document)],
         taxes=[
             _tax(tax, currency, chinese=chinese)
             for tax in document.taxes.select_related("rule").order_by("rule")
@@ -62,6 +62,12 @@ def printed(document: Document) -> Printed:
         tax=from_minor(document.tax, currency),
         total=from_minor(document.total, currency),
     )
+
+
+def _line(line: Line, currency: str) -> PrintedLine:
+    unit = line.agreement.unit
+    quantity = Decimal(line.quantity) / (SECONDS_AN_HOUR * unit.parts)
+    return PrintedLine(line, quantity, unit.short, from_minor(line.amount, currency))
 
 
 def _tax(tax: DocumentTax, currency: str, *, chinese: bool) -> PrintedTax:

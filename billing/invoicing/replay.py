@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 
@@ -100,12 +101,18 @@ def _of_line(document: Document, line: Line, replay: BillReplay) -> Iterator[Dif
         "amount": (line.amount, to_minor(exact, document.currency)),
     }
     if charges:
-        facts["service from"] = (line.service_from, charges[0].slot)
+        facts["service from"] = (line.service_from, _begin(line, charges[0].slot))
         facts["service until"] = (line.service_until, charges[-1].slot + HOUR)
     for what, (recorded, recomputed) in facts.items():
         yield from _compare(f"{subject} {what}", recorded, recomputed)
     yield from differences_of(charges)
     yield from _of_events(charges, replay)
+
+
+def _begin(line: Line, slot: datetime) -> datetime:
+    """When the service of the first charge of a line began: what a month owes is for all of the month."""
+    spans = line.agreement.term.spans if line.item and line.agreement.term else []
+    return next((start for start, end in spans if end == slot + HOUR), slot)
 
 
 def _of_events(charges: Sequence[Charge], replay: BillReplay) -> Iterator[Difference]:

@@ -31,6 +31,7 @@ from billing.invoicing.numbering import number_of, take_for, year_of
 from billing.invoicing.spans import next_interval
 from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
+from billing.rating.models import ParkedUsage
 from billing.rating.services import rated_until
 from billing.rating.settling import due_agreements
 
@@ -78,7 +79,10 @@ def _close_next(*, now: datetime, actor: Actor) -> BillingPeriod | None:
 
 def _is_known(until: datetime) -> bool:
     """Whether everything up to a moment was rated, and the months that ended by then were settled."""
-    return rated_until(until) and not due_agreements(until).exists()
+    if not rated_until(until):
+        return False
+    waiting = ParkedUsage.objects.filter(reason=ParkedUsage.Reason.NOT_SETTLED, resolved_at=None)
+    return not due_agreements(until).exclude(pk__in=waiting.values("agreement")).exists()
 
 
 @transaction.atomic

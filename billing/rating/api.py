@@ -27,11 +27,15 @@ class ChargeSerializer(serializers.ModelSerializer[Charge]):
         source="agreement.delivery.pk", allow_null=True, help_text="Null for what a term agreement owes."
     )
 
+    unit = serializers.CharField(
+        source="agreement.unit.seconds", help_text="Of the quantity: `card-seconds` or `micro-nP-seconds`."
+    )
+
     class Meta:
         model = Charge
         fields = (
-            "id", "kind", "agreement", "delivery", "slot", "sequence", "corrects", "quantity", "price",
-            "currency", "amount", "commission", "credit", "run",
+            "id", "kind", "agreement", "delivery", "slot", "sequence", "corrects", "quantity", "unit",
+            "price", "currency", "amount", "commission", "credit", "run",
         )  # fmt: skip
 
     def to_representation(self, instance: Charge) -> dict[str, Any]:
@@ -79,7 +83,9 @@ class ChargeReadings(DomainListView[Reading]):
 
 
 class ParkedSerializer(serializers.ModelSerializer[ParkedUsage]):
-    delivery = serializers.IntegerField(source="agreement.delivery.pk")
+    delivery = serializers.IntegerField(
+        source="agreement.delivery.pk", default=None, allow_null=True, help_text="Null for months."
+    )
 
     class Meta:
         model = ParkedUsage

@@ -15,15 +15,20 @@ from marketplace.terms.selectors import term_agreements_for
 
 
 class MonthSerializer(serializers.ModelSerializer[MonthSettlement]):
-    """Quantities are card-seconds. ``amount`` is what is owed beside the usage of the month's call-offs."""
+    """Quantities count what `unit` says. `amount` is what is owed beside the usage of its call-offs."""
+
+    unit = serializers.SerializerMethodField(help_text="`card-seconds` or `micro-nP-seconds`.")
 
     class Meta:
         model = MonthSettlement
         fields: ClassVar = [
-            "month", "starts_at", "ends_at", "agreement", "run", "quantity", "offered", "delivered",
+            "month", "starts_at", "ends_at", "agreement", "run", "unit", "quantity", "offered", "delivered",
             "undelivered", "minimum", "shortfall", "overage", "carried", "made_up", "make_up_left",
             "carry_forward_left", "amount",
         ]  # fmt: skip
+
+    def get_unit(self, month: MonthSettlement) -> str:
+        return month.agreement.unit.seconds
 
 
 class TermMonths(DomainListView[MonthSettlement]):
@@ -35,4 +40,5 @@ class TermMonths(DomainListView[MonthSettlement]):
     def get_queryset(self) -> QuerySet[MonthSettlement]:
         if getattr(self, "swagger_fake_view", False):
             return MonthSettlement.objects.none()
-        return months_of(get_object_or_404(term_agreements_for(self.viewer), pk=self.kwargs["pk"]))
+        shown = get_object_or_404(term_agreements_for(self.viewer), pk=self.kwargs["pk"])
+        return months_of(shown).select_related("agreement")

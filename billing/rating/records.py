@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db import connection
 
-from billing.rating.models import Charge, RatingRun
+from billing.rating.models import OF_MONTHS, Charge, RatingRun
 
 # The files that decide what a charge says.
 DECISIVE = (
@@ -97,7 +97,7 @@ class Facts:
 
 
 def no_totals() -> Totals:
-    """By currency: how many charges, card-seconds, and the exact sums."""
+    """By currency: how many charges, card-seconds of usage, and the exact sums."""
     return defaultdict(lambda: {"charges": 0, "quantity": 0, **dict.fromkeys(SUMMED, Decimal(0))})
 
 
@@ -105,7 +105,7 @@ def add_to(totals: Totals, charges: Iterable[Charge]) -> None:
     for charge in charges:
         total = totals[charge.currency]
         total["charges"] += 1
-        total["quantity"] += charge.quantity
+        total["quantity"] += charge.quantity if charge.kind not in OF_MONTHS else 0
         for name in SUMMED:
             total[name] += getattr(charge, name)
 

@@ -8,7 +8,15 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
 from accounts.actors import Capability, Viewer
 from billing.metering.models import Meter, Reading
-from billing.rating.models import Charge, Dispute, DisputedSlot, ParkedUsage, RatingRun, UsageReport
+from billing.rating.models import (
+    OF_MONTHS,
+    Charge,
+    Dispute,
+    DisputedSlot,
+    ParkedUsage,
+    RatingRun,
+    UsageReport,
+)
 
 
 def charges_for(viewer: Viewer) -> QuerySet[Charge]:
@@ -23,12 +31,12 @@ def charges_for(viewer: Viewer) -> QuerySet[Charge]:
 
 
 def totals_of(charges: QuerySet[Charge]) -> QuerySet[Charge, Any]:
-    """What charges add up to, a row for each currency, at full precision."""
+    """What charges add up to, a row for each currency, at full precision; the quantity is that of usage."""
     return (
         charges.order_by("currency")
         .values("currency")
         .annotate(
-            total_quantity=Sum("quantity"),
+            total_quantity=Sum("quantity", filter=~Q(kind__in=OF_MONTHS), default=0),
             total_amount=Sum("amount"),
             total_commission=Sum("commission"),
             total_credit=Sum("credit"),

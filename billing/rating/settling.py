@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from django.db import transaction
 from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -24,7 +25,7 @@ from accounts.actors import Actor
 from billing.locks import try_billing_lock
 from billing.metering.storage import cutoff_now
 from billing.money import SECONDS_AN_HOUR, commission_of, priced
-from billing.rating.models import Charge, MonthSettlement, ParkedUsage, RatingRun
+from billing.rating.models import OF_MONTHS, Charge, MonthSettlement, ParkedUsage, RatingRun
 from billing.rating.records import make_run
 from billing.rating.settlement import Kind as DueKind
 from billing.rating.settlement import Settlement, Use, settle
@@ -37,7 +38,8 @@ from marketplace.terms.sheet import MICRO, PLACES, Sheet
 METHOD = "term-settlement/1"
 A_RUN = 200
 Kind = Charge.Kind
-OF_MONTHS = (Kind.OVERAGE, Kind.SHORTFALL, Kind.MAKE_UP)
+NOT_SETTLED = ParkedUsage.Reason.NOT_SETTLED
+log = structlog.get_logger(__name__)
 NOTHING = (0, Decimal(0))
 
 
@@ -49,20 +51,39 @@ class Settled:
     charges: Sequence[Charge]
 
 
-@transaction.atomic
-def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
-    """Settle what is due of term agreements, at most ``A_RUN`` of them.
+def settle_months(*, now: datetime, actor: Actor) -> list[RatingRun]:
+    """Settle what is due of term agreements, at most ``A_RUN`` of them, each in a run of its own.
 
-    None where nothing is due, or rating is under way.
+    One that cannot be settled stops nobody else: it is parked for the operators, and tried again in each
+    turn. Stops early when rating or closing is under way.
     """
+    newest = RatingRun.objects.order_by("-horizon", "-pk").first()
+    if newest is None:
+        return []
+    runs = []
+    for agreement in due_agreements(newest.horizon).values_list("pk", flat=True)[:A_RUN]:
+        try:
+            run = _settle_alone(agreement, now=now, actor=actor)
+        except Exception as error:
+            log.exception("months_not_settled", agreement=agreement)
+            _park(agreement, error, newest, now=now, actor=actor)
+        else:
+            if run is None:
+                break
+            runs.append(run)
+    return runs
+
+
+@transaction.atomic
+def _settle_alone(pk: int, *, now: datetime, actor: Actor) -> RatingRun | None:
+    """None where rating or closing is under way."""
     if not try_billing_lock():
         return None
     rated = RatingRun.objects.aggregate(until=Max("horizon"))["until"]
-    due = list(due_agreements(rated)[:A_RUN]) if rated else []
-    if not due:
-        return None
     cutoff = cutoff_now()
-    settled = settlements(due, until=rated, at=now, last_reading=cutoff.reading)
+    agreement = Agreement.objects.select_related("term").get(pk=pk)
+    settled = settlements([agreement], until=rated, at=now, last_reading=cutoff.reading)
+    waiting = ParkedUsage.objects.filter(agreement=pk, reason=NOT_SETTLED, resolved_at=None)
     run = make_run(
         [charge for each in settled for charge in each.charges],
         started_at=now,
@@ -71,7 +92,7 @@ def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
         stored_until=cutoff.stored_at,
         method=METHOD,
         parked_made=0,
-        parked_resolved=0,
+        parked_resolved=waiting.update(resolved_at=now),
     )
     rows = _to_write([each.row for each in settled])
     for row in rows:
@@ -80,6 +101,22 @@ def settle_months(*, now: datetime, actor: Actor) -> RatingRun | None:
     data = {"months": len(rows), "charges": run.charges_made, "charges_sha256": run.charges_digest}
     audit.record(actor=actor, action="rating.months_settled", target=run, now=now, data=data)
     return run
+
+
+@transaction.atomic
+def _park(pk: int, error: Exception, run: RatingRun, *, now: datetime, actor: Actor) -> None:
+    """Show the operators that the months of an agreement could not be settled, once; the log has the rest."""
+    agreement = Agreement.objects.select_related("term").get(pk=pk)
+    ended = [end for _, end in agreement.term.spans if end <= run.horizon] if agreement.term else []
+    parked, is_new = ParkedUsage.objects.get_or_create(
+        agreement=agreement,
+        reason=NOT_SETTLED,
+        resolved_at=None,
+        defaults={"run": run, "slot": ended[-1] - HOUR, "details": {"error": type(error).__name__}},
+    )
+    if is_new:
+        data = {"agreement": pk, "error": type(error).__name__}
+        audit.record(actor=actor, action="rating.months_parked", target=parked, now=now, data=data)
 
 
 def months_of(term: TermAgreement) -> QuerySet[MonthSettlement]:
@@ -175,6 +212,8 @@ class _Months:
         if agreement.term is None:
             raise ValueError(f"{agreement} is no term agreement")
         self.agreement = agreement
+        # Inside, everything is in millionths of a unit-second; rows and charges count the unit's own parts.
+        self.part = MICRO // agreement.unit.parts
         self.spans = agreement.term.spans[: _ended(agreement, until)]
         accepted = agreement.term.versions.filter(state=TermVersion.State.ACCEPTED, closed_at__lte=at)
         self.sheets = sheets_of(agreement.term, list(accepted))[: len(self.spans)]
@@ -199,20 +238,24 @@ class _Months:
             yield Settled(self._row(month, sheet, settlement, amount), charges)
 
     def _use(self, month: int) -> Use:
-        quantity = self.sheets[month].quantity * SECONDS_AN_HOUR // MICRO
+        quantity = self.sheets[month].quantity * SECONDS_AN_HOUR
         missing = max(quantity - self.offered[month], 0)
-        undelivered = (missing + self.failed[month]) * MICRO
-        return Use(delivered=self.delivered[month] * MICRO, undelivered=undelivered)
+        return Use(delivered=self.delivered[month], undelivered=missing + self.failed[month])
 
     def _usage(self, usage: QuerySet[Charge]) -> tuple[list[int], list[int]]:
-        """Card-seconds of the call-offs that were delivered and that were not, month by month."""
+        """Of the call-offs what was delivered and what was not, month by month.
+
+        A card-second counts as itself, or as what a card does by its call-off.
+        """
         placed = Agreement.objects.filter(term=self.agreement.term_id, kind=Agreement.Kind.CALL_OFF)
-        rows = usage.filter(agreement__in=placed).order_by().values_list("agreement", "slot")
-        charged = {(pk, slot): total for pk, slot, total in rows.annotate(Sum("quantity"))}
+        rows = placed.values_list("pk", "cards", "starts_at", "ends_at", "np_per_card")
+        counts = {pk: _counts_for(np_per_card) for pk, *_, np_per_card in rows}
+        used = usage.filter(agreement__in=placed).order_by().values_list("agreement", "slot")
+        charged = {(pk, slot): total * counts[pk] for pk, slot, total in used.annotate(Sum("quantity"))}
         called_off: dict[tuple[int, datetime], int] = {}
-        for pk, cards, start, end in placed.values_list("pk", "cards", "starts_at", "ends_at"):
+        for pk, cards, start, end, _ in rows:
             for number in range((end - start) // HOUR):
-                called_off[pk, start + number * HOUR] = cards * SECONDS_AN_HOUR
+                called_off[pk, start + number * HOUR] = cards * SECONDS_AN_HOUR * counts[pk]
         failed = {key: max(owed - charged.get(key, 0), 0) for key, owed in called_off.items()}
         return self._by_month(charged), self._by_month(failed)
 
@@ -229,7 +272,7 @@ class _Months:
         slot = self.spans[month][1] - HOUR
         given = self.given[slot, kind]
         commission = commission_of(owed[1], self.agreement.commission_rate)
-        quantity = owed[0] - sum(charge.quantity for charge in given)
+        quantity = owed[0] // self.part - sum(charge.quantity for charge in given)
         amount = owed[1] - sum(charge.amount for charge in given)
         commission -= sum(charge.commission for charge in given)
         if not (quantity or amount or commission):
@@ -252,52 +295,60 @@ class _Months:
 
     def _row(self, month: int, sheet: Sheet, settlement: Settlement, amount: Decimal) -> MonthSettlement:
         start, end = self.spans[month]
-        beyond = sum(due.quantity for due in settlement.dues if due.kind is DueKind.OVERAGE)
+        figures = {
+            "quantity": sheet.quantity * SECONDS_AN_HOUR,
+            "offered": self.offered[month],
+            "delivered": self.delivered[month],
+            "undelivered": self.failed[month],
+            "minimum": settlement.minimum,
+            "shortfall": settlement.shortfall,
+            "overage": sum(due.quantity for due in settlement.dues if due.kind is DueKind.OVERAGE),
+            "carried": settlement.carried,
+            "made_up": settlement.made_up,
+            "make_up_left": sum(right.left for right in settlement.make_up),
+            "carry_forward_left": sum(right.left for right in settlement.carry_forward),
+        }
         return MonthSettlement(
             agreement=self.agreement,
             month=month,
             starts_at=start,
             ends_at=end,
-            quantity=sheet.quantity * SECONDS_AN_HOUR // MICRO,
-            offered=self.offered[month],
-            delivered=self.delivered[month],
-            undelivered=self.failed[month],
-            minimum=settlement.minimum // MICRO,
-            shortfall=settlement.shortfall // MICRO,
-            overage=beyond // MICRO,
-            carried=settlement.carried // MICRO,
-            made_up=settlement.made_up // MICRO,
-            make_up_left=sum(right.left for right in settlement.make_up) // MICRO,
-            carry_forward_left=sum(right.left for right in settlement.carry_forward) // MICRO,
             amount=amount,
+            **{name: figure // self.part for name, figure in figures.items()},
         )
 
 
 def _offered(term: TermAgreement, start: datetime, end: datetime) -> int:
-    """Card-seconds that were reserved for the agreement. Of what was withdrawn, those that were sold.
+    """What was reserved, in millionths of a unit-second. Of what was withdrawn, what was sold.
 
     An hour was offered if a run could still have sold it: a run sells from the hour after it on, so none
     that had begun when the offer was entered, and none of an offer of which less than its shortest sale is
     left then. Of hours gone by nobody changes that any more: their offers stay as they are, and a withdrawal
-    is of hours to come.
+    is of hours to come. A card counts for what it did when the offer was entered.
     """
     offers = Offer.objects.filter(reserved_for=term, starts_at__lt=end, ends_at__gt=start)
-    hours = 0
+    offered = 0
     for offer in offers:
         first = max(offer.starts_at, next_hour(offer.entered_at))
         if offer.ends_at - first < offer.minimum_hours * HOUR:
             continue
         until = min(end, offer.ends_at, offer.withdrawn_at or end)
         # An hour that had begun when it was withdrawn was offered.
-        hours += offer.cards * max(-((max(start, first) - until) // HOUR), 0)
+        hours = offer.cards * max(-((max(start, first) - until) // HOUR), 0)
         if offer.withdrawn_at is not None:
             later = offer.hours.filter(slot__gte=max(start, offer.withdrawn_at), slot__lt=end)
             hours += later.aggregate(sold=Sum("cards_sold"))["sold"] or 0
-    return hours * SECONDS_AN_HOUR
+        offered += hours * _counts_for(offer.np_per_card)
+    return offered * SECONDS_AN_HOUR
+
+
+def _counts_for(np_per_card: Decimal | None) -> int:
+    """How many millionths of a unit a card is: a whole card, or its nP."""
+    return MICRO if np_per_card is None else int(np_per_card.scaleb(PLACES))
 
 
 def _owed(sheet: Sheet, settlement: Settlement) -> dict[Charge.Kind, tuple[int, Decimal]]:
-    """By kind of charge, unit-seconds and what they cost beside the usage, which cost the base price.
+    """By kind of charge, millionths of unit-seconds and what they cost beside the usage, at the base price.
 
     Of overage that is what the price of its tier is above the base price; units that were taken beyond the
     quantity at the base price are in no charge.
@@ -306,11 +357,11 @@ def _owed(sheet: Sheet, settlement: Settlement) -> dict[Charge.Kind, tuple[int, 
     for due in settlement.dues:
         base = priced(due.quantity, sheet.price)
         if due.kind is DueKind.OVERAGE and due.price != sheet.price:
-            _add(owed, Kind.OVERAGE, due.quantity // MICRO, due.amount - base)
+            _add(owed, Kind.OVERAGE, due.quantity, due.amount - base)
         elif due.kind is DueKind.SHORTFALL:
-            _add(owed, Kind.SHORTFALL, due.quantity // MICRO, due.amount)
+            _add(owed, Kind.SHORTFALL, due.quantity, due.amount)
         elif due.kind is DueKind.MAKE_UP:
-            _add(owed, Kind.MAKE_UP, -(due.quantity // MICRO), -base)
+            _add(owed, Kind.MAKE_UP, -due.quantity, -base)
     return owed
 
 

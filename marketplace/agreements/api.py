@@ -17,7 +17,11 @@ def _allocated(kind: type[serializers.Field[Any, Any, Any, Any]], source: str) -
 
 
 class AgreementSerializer(serializers.ModelSerializer[Agreement]):
-    """What was allocated is null where the agreement is a term agreement: see its call-offs."""
+    """What was allocated is null where the agreement is a term agreement: see its call-offs.
+
+    One in nP-hours is of `np_hours`, and of its call-offs `np_per_card` is what a card counts for; all others
+    are of `card_hours`.
+    """
 
     request = _allocated(serializers.IntegerField, "request_id")
     alternative = _allocated(serializers.IntegerField, "alternative.position")
@@ -30,8 +34,8 @@ class AgreementSerializer(serializers.ModelSerializer[Agreement]):
         model = Agreement
         fields: ClassVar = [
             "id", "kind", "term", "request", "alternative", "offer", "run", "buyer", "owner", "model", "zone",
-            "cards", "starts_at", "ends_at", "card_hours", "currency", "value", "commission_rate", "terms",
-            "terms_digest", "concluded_at",
+            "cards", "starts_at", "ends_at", "card_hours", "np_hours", "np_per_card", "currency", "value",
+            "commission_rate", "terms", "terms_digest", "concluded_at",
         ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 import pgtrigger
@@ -15,6 +16,7 @@ from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode, ProfileVersion
 from marketplace.clearing.models import Allocation
 from marketplace.terms.models import TermAgreement
+from marketplace.terms.sheet import Unit
 
 
 class Agreement(models.Model):
@@ -25,6 +27,9 @@ class Agreement(models.Model):
     its months; it names no cards and has no allocation, and whatever is delivered is delivered under its
     call-offs. ``terms`` is everything that rating needs, frozen: see ``agreements.terms``. Those of a term
     agreement are as they were concluded: ``terms.models.TermVersion`` has what was amended.
+
+    A term agreement in nP-hours is of ``np_hours``; all others are of ``card_hours``. What is called off
+    under one in nP-hours counts each of its cards as ``np_per_card``, as it was in its run.
     """
 
     class Kind(models.TextChoices):
@@ -45,7 +50,9 @@ class Agreement(models.Model):
     cards = models.PositiveIntegerField()
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    card_hours = models.PositiveBigIntegerField()
+    card_hours = models.PositiveBigIntegerField(null=True)
+    np_hours = models.DecimalField(max_digits=20, decimal_places=6, null=True)
+    np_per_card = models.DecimalField(max_digits=12, decimal_places=6, null=True)
     value = models.DecimalField(max_digits=20, decimal_places=6, help_text="price of all card-hours")
     commission_rate = models.DecimalField(max_digits=7, decimal_places=6)
     terms = models.JSONField()
@@ -63,7 +70,16 @@ class Agreement(models.Model):
             models.UniqueConstraint(
                 fields=["term"], condition=Q(kind="term"), name="agreement_once_a_term_agreement"
             ),
-            models.CheckConstraint(condition=Q(card_hours__gt=0), name="agreement_quantity"),
+            models.CheckConstraint(
+                condition=Q(card_hours__isnull=False, card_hours__gt=0, np_hours=None)
+                | Q(kind="term", card_hours=None, np_hours__isnull=False, np_hours__gt=0),
+                name="agreement_quantity",
+            ),
+            models.CheckConstraint(
+                condition=Q(np_per_card=None)
+                | Q(kind="call_off", np_per_card__isnull=False, np_per_card__gt=0),
+                name="agreement_np_of_a_call_off",
+            ),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="agreement_not_empty"),
             models.CheckConstraint(condition=~Q(buyer=F("owner")), name="agreement_between_two_parties"),
             models.CheckConstraint(
@@ -82,3 +98,15 @@ class Agreement(models.Model):
 
     def __str__(self) -> str:
         return f"A{self.pk}"
+
+    @property
+    def average_price(self) -> Decimal:
+        """Of a card-hour of what was placed."""
+        if self.card_hours is None:
+            raise ValueError(f"{self} is of nP-hours, and places no cards")
+        return self.value / self.card_hours
+
+    @property
+    def unit(self) -> Unit:
+        """What its charges count."""
+        return Unit.CARD_HOUR if self.np_hours is None else Unit.NP_HOUR

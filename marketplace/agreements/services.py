@@ -45,7 +45,7 @@ def run_market(*, clock: MarketClock, actor: Actor) -> MarketRun | None:
         if run.term_id is not None:
             # That one was left by a dead worker: it was of an agreement.
             run = _run(clock=clock, actor=actor)
-        for term in clearing.agreements_called_off():
+        for term in clearing.agreements_called_off(now=clock.now()):
             _run(clock=clock, actor=actor, term=term)
         return run
 
@@ -112,11 +112,13 @@ def conclude(allocations: Iterable[Allocation], *, run: MarketRun, now: datetime
         pk__in=[allocation.pk for allocation in allocations]
     )
     rates = _agreed_rates(whole)
+    counted = clearing.np_per_card(run, list(whole))
     return Agreement.objects.bulk_create(
         _agreement(
             allocation,
             profiles=profiles,
             rate=rates.get(allocation.request.under_id, settings.COMMISSION_RATE),
+            np_per_card=counted.get(allocation.offer_id),
             now=now,
         )
         for allocation in whole.order_by("pk")
@@ -131,9 +133,16 @@ def _agreed_rates(allocations: Iterable[Allocation]) -> dict[int | None, Decimal
 
 
 def _agreement(
-    allocation: Allocation, *, profiles: ProfileVersion, rate: Decimal, now: datetime
+    allocation: Allocation,
+    *,
+    profiles: ProfileVersion,
+    rate: Decimal,
+    np_per_card: Decimal | None,
+    now: datetime,
 ) -> Agreement:
-    terms = agreement_terms.spot_terms(allocation, commission_rate=rate, profile_version=profiles.number)
+    terms = agreement_terms.spot_terms(
+        allocation, commission_rate=rate, profile_version=profiles.number, np_per_card=np_per_card
+    )
     term = allocation.request.under_id
     return Agreement(
         kind=Agreement.Kind.SPOT if term is None else Agreement.Kind.CALL_OFF,
@@ -147,6 +156,7 @@ def _agreement(
         starts_at=allocation.starts_at,
         ends_at=allocation.ends_at,
         card_hours=allocation.cards * hours_between(allocation.starts_at, allocation.ends_at),
+        np_per_card=np_per_card,
         value=allocation.cards * sum(allocation.prices),
         commission_rate=rate,
         terms=terms,

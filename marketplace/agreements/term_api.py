@@ -18,7 +18,7 @@ from marketplace.agreements.models import Agreement
 from marketplace.agreements.term_services import TermInput
 from marketplace.api.idempotency import idempotent
 from marketplace.api.views import DomainDetailView, DomainGenericView, DomainListView
-from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, WorkloadClass
 from marketplace.errors import InvalidInput
 from marketplace.supply.serializers import Named
 from marketplace.terms.models import TermAgreement, TermVersion
@@ -42,14 +42,17 @@ class TermSerializer(serializers.ModelSerializer[TermAgreement]):
     """``agreement`` is what its months are charged to, once it is concluded."""
 
     agreement = serializers.SerializerMethodField()
-    model = serializers.SlugRelatedField[AcceleratorModel](slug_field="slug", read_only=True)
+    model = serializers.SlugRelatedField[AcceleratorModel](
+        slug_field="slug", read_only=True, allow_null=True, help_text="Of card-hours; null for nP-hours."
+    )
+    workload = serializers.CharField(help_text="Of nP-hours; empty for card-hours.")
     versions = VersionSerializer(many=True)
 
     class Meta:
         model = TermAgreement
         fields: ClassVar = [
-            "id", "state", "buyer", "owner", "model", "currency", "time_zone", "months", "starts_at",
-            "ends_at", "month_ends", "concluded_at", "agreement", "versions",
+            "id", "state", "buyer", "owner", "unit", "model", "workload", "currency", "time_zone",
+            "months", "starts_at", "ends_at", "month_ends", "concluded_at", "agreement", "versions",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
@@ -69,7 +72,7 @@ class TierForm(serializers.Serializer[Any]):
 
 
 class SheetForm(serializers.Serializer[Any]):
-    """The terms of each month, in card-hours."""
+    """The terms of each month, in the unit of the agreement."""
 
     quantity_a_month = _decimal()
     price_per_unit = _decimal()
@@ -80,17 +83,15 @@ class SheetForm(serializers.Serializer[Any]):
     make_up_months = serializers.IntegerField(min_value=0, max_value=MOST_MONTHS, default=0)
     carry_forward_months = serializers.IntegerField(min_value=0, max_value=MOST_MONTHS, default=0)
 
-    @property
-    def sheet(self) -> Sheet:
-        return sheet_of(self.validated_data)
+    def sheet(self, unit: str) -> Sheet:
+        return sheet_of(self.validated_data, unit)
 
 
-def sheet_of(given: dict[str, Any]) -> Sheet:
+def sheet_of(given: dict[str, Any], unit: str) -> Sheet:
     """From figures as decimals."""
     figures = {name: str(given[name]) for name in ("quantity_a_month", "price_per_unit", "take_or_pay_share")}
     tiers = [{name: str(tier[name]) for name in ("above", "price")} for tier in given["overage"]]
     rest = {name: given[name] for name in ("make_up_months", "carry_forward_months")}
-    unit = Unit.CARD_HOUR.value
     return Sheet.of_terms({"format": FORMAT, "unit": unit, "overage": tiers, **figures, **rest})
 
 
@@ -104,8 +105,17 @@ class TermForm(SheetForm):
     counterparty = serializers.IntegerField(
         min_value=1, max_value=LARGEST, help_text="Its organisation's id."
     )
+    unit = serializers.ChoiceField(choices=[each.value for each in Unit], default=Unit.CARD_HOUR.value)
     model = Named(
-        slug_field="slug", queryset=AcceleratorModel.objects.all(), help_text="The cards that it is for."
+        slug_field="slug",
+        queryset=AcceleratorModel.objects.all(),
+        required=False,
+        help_text="The cards that it is for, where it is in card-hours.",
+    )
+    workload = serializers.ChoiceField(
+        choices=WorkloadClass.choices,
+        required=False,
+        help_text="The class of work that it is for, where it is in nP-hours.",
     )
     currency = serializers.ChoiceField(choices=CurrencyCode.choices)
     time_zone = serializers.CharField(max_length=64, help_text="In which its months begin: Asia/Shanghai.")
@@ -114,8 +124,13 @@ class TermForm(SheetForm):
 
     def term(self) -> TermInput:
         given = self.validated_data
-        names = ("counterparty", "model", "currency", "time_zone", "starts_at", "months")
-        return TermInput(sheet=self.sheet, **{name: given[name] for name in names})
+        names = ("counterparty", "currency", "time_zone", "starts_at", "months")
+        return TermInput(
+            sheet=self.sheet(given["unit"]),
+            model=given.get("model"),
+            workload=given.get("workload", ""),
+            **{name: given[name] for name in names},
+        )
 
 
 class AmendmentForm(SheetForm):
@@ -172,7 +187,7 @@ class TermAmendments(WithTerm):
         term_services.propose_amendment(
             viewer=self.viewer,
             agreement=agreement,
-            sheet=form.sheet,
+            sheet=form.sheet(agreement.unit),
             from_month=form.validated_data["from_month"],
             now=self.now,
         )

@@ -13,12 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation
 from marketplace.agreements.term_services import TermInput
-from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, WorkloadClass
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import MICRO, MOST_MONTHS, PLACES, Sheet, Tier, Unit
 from marketplace.web.fields import ExactField, HourField, PercentField
 
-MOST_CARD_HOURS = 10**9
 TIER = re.compile(r"\s*(\d{1,6}(?:\.\d{1,4})?)\s*%?\s*:\s*(\d{1,7}(?:\.\d{1,6})?)\s*")
 
 
@@ -40,9 +39,7 @@ class TiersField(forms.CharField):
 class SheetForm(forms.Form):
     """The terms of each month."""
 
-    quantity = forms.IntegerField(
-        label=gettext_lazy("Quantity a month"), min_value=1, max_value=MOST_CARD_HOURS
-    )
+    quantity = ExactField(label=gettext_lazy("Quantity a month"), max_digits=16, decimal_places=6)
     price_per_unit = ExactField(label=gettext_lazy("Price"), max_digits=13, decimal_places=6)
     take_or_pay = PercentField(
         label=gettext_lazy("Take or pay"),
@@ -53,7 +50,7 @@ class SheetForm(forms.Form):
         required=False,
         max_length=300,
         help_text=gettext_lazy(
-            "“110: 12, 150: 15” means: above 110 % of the quantity a card-hour costs 12, above 150 % 15. "
+            "“110: 12, 150: 15” means: above 110 % of the quantity a unit costs 12, above 150 % 15. "
             "Empty: all of it costs the price."
         ),
     )
@@ -72,11 +69,14 @@ class SheetForm(forms.Form):
         help_text=gettext_lazy("What was taken beyond the quantity lowers what must be taken for so long."),
     )
 
+    def unit(self) -> Unit:
+        raise NotImplementedError
+
     def sheet(self) -> Sheet:
         data = self.cleaned_data
         return Sheet(
-            unit=Unit.CARD_HOUR,
-            quantity=data["quantity"] * MICRO,
+            unit=self.unit(),
+            quantity=int(data["quantity"].scaleb(PLACES)),
             price=int(data["price_per_unit"].scaleb(PLACES)),
             take_or_pay=int(data["take_or_pay"] * MICRO),
             tiers=data["overage"],
@@ -91,7 +91,27 @@ class TermForm(SheetForm):
         max_length=120,
         help_text=gettext_lazy("The name of the organisation, as it stands on its documents."),
     )
-    model = forms.ModelChoiceField(AcceleratorModel.objects.all(), label=gettext_lazy("Accelerator model"))
+    counted_in = forms.ChoiceField(
+        label=gettext_lazy("Counted in"),
+        choices=TermAgreement.Unit.choices,
+        initial=TermAgreement.Unit.CARD_HOUR,
+        required=False,
+        help_text=gettext_lazy(
+            "Card-hours are of one model. nP-hours are of one class of work, done by cards of any model."
+        ),
+    )
+    model = forms.ModelChoiceField(
+        AcceleratorModel.objects.all(),
+        label=gettext_lazy("Accelerator model"),
+        required=False,
+        help_text=gettext_lazy("Of card-hours."),
+    )
+    workload = forms.ChoiceField(
+        label=gettext_lazy("Workload"),
+        choices=[("", gettext_lazy("None")), *WorkloadClass.choices],
+        required=False,
+        help_text=gettext_lazy("Of nP-hours."),
+    )
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), choices=CurrencyCode.choices)
     time_zone = forms.CharField(
         label=gettext_lazy("Time zone"),
@@ -117,9 +137,12 @@ class TermForm(SheetForm):
             )
         return found[0].pk
 
+    def unit(self) -> Unit:
+        return Unit(self.cleaned_data["counted_in"] or Unit.CARD_HOUR)
+
     def term(self) -> TermInput:
         data = self.cleaned_data
-        names = ("counterparty", "model", "currency", "time_zone", "starts_at", "months")
+        names = ("counterparty", "model", "workload", "currency", "time_zone", "starts_at", "months")
         return TermInput(sheet=self.sheet(), **{name: data[name] for name in names})
 
 
@@ -136,6 +159,9 @@ class AmendmentForm(SheetForm):
         if isinstance(field, forms.ChoiceField):
             field.choices = list(months.items())
 
+    def unit(self) -> Unit:
+        return Unit(self.term.unit)
+
 
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
@@ -148,7 +174,7 @@ def initial_of(sheet: Sheet) -> dict[str, Any]:
         for tier in sheet.tiers
     )
     return {
-        "quantity": sheet.quantity // MICRO,
+        "quantity": Decimal(sheet.quantity).scaleb(-PLACES),
         "price_per_unit": Decimal(sheet.price).scaleb(-PLACES),
         "take_or_pay": Decimal(sheet.take_or_pay) / MICRO,
         "overage": ", ".join(tiers),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -22,13 +23,13 @@ from accounts.models import Organisation
 from accounts.suspension import check_not_suspended
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
-from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, WorkloadClass
 from marketplace.catalogue.selectors import profiles_in_force
 from marketplace.clock import is_of_our_time
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
 from marketplace.terms.calendar import months
 from marketplace.terms.models import TermAgreement, TermVersion
-from marketplace.terms.sheet import MICRO, MOST_MONTHS, Sheet, Unit
+from marketplace.terms.sheet import MICRO, MOST_MONTHS, PLACES, Sheet, Unit
 
 # What ``Agreement.value`` can hold, and far beyond what anybody means.
 BEYOND_ALL_VALUES = 10**14
@@ -53,10 +54,14 @@ class MonthsHaveBegun(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class TermInput:
-    """What is proposed. ``starts_at`` is the beginning of the first month in the time zone."""
+    """What is proposed. ``starts_at`` is the beginning of the first month in the time zone.
+
+    Card-hours are of a ``model``, nP-hours of a ``workload`` class.
+    """
 
     counterparty: int
-    model: AcceleratorModel
+    model: AcceleratorModel | None
+    workload: str
     currency: str
     time_zone: str
     starts_at: datetime
@@ -79,7 +84,9 @@ def propose_agreement(
     made = TermAgreement.objects.create(
         buyer=organisation if side == Side.BUYER else other,
         owner=other if side == Side.BUYER else organisation,
+        unit=term.sheet.unit.value,
         model=term.model,
+        workload=term.workload,
         currency=term.currency,
         time_zone=term.time_zone,
         calendar=settings.TERM_CALENDAR,
@@ -89,7 +96,7 @@ def propose_agreement(
         month_ends=[end for _start, end in spans],
     )
     version = _propose(made, side, term.sheet, 0, actor=actor, now=now)
-    _record(version, "proposed", organisation.pk, actor, now, model=term.model.slug, terms=version.terms)
+    _record(version, "proposed", organisation.pk, actor, now, **_subject(term), terms=version.terms)
     return made
 
 
@@ -174,8 +181,7 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
         wrong["months"] = _("An agreement is of 1 to %(most)s months.") % {"most": MOST_MONTHS}
     if not is_of_our_time(term.starts_at):
         wrong["starts_at"] = _("Give a time between the years 2000 and 2199.")
-    if term.sheet.unit is not Unit.CARD_HOUR:
-        wrong["unit"] = _("The market calls off cards so far: commit card-hours.")
+    wrong |= _subject_problems(term)
     if wrong:
         raise InvalidInput(_not_proposed(), wrong)
     _refuse_beyond_all_values(term.sheet, term.months)
@@ -190,6 +196,23 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
         message = _("Begin with a full month: at %(start)s UTC or a later month.")
         raise InvalidInput(_not_proposed(), {"starts_at": message % {"start": f"{spans[0][1]:%F %H:%M}"}})
     return spans
+
+
+def _subject_problems(term: TermInput) -> dict[str, str]:
+    if term.sheet.unit is Unit.NP_HOUR:
+        if term.model is not None:
+            return {"model": _("nP-hours are done by cards of any model: name none.")}
+        if term.workload not in WorkloadClass.values:
+            return {"workload": _("Name the class of work that the nP-hours are of.")}
+    elif term.model is None:
+        return {"model": _("Name the model that the card-hours are of.")}
+    elif term.workload:
+        return {"workload": _("Card-hours are of a model, and do any class of work: name none.")}
+    return {}
+
+
+def _subject(term: TermInput) -> dict[str, str]:
+    return {"workload": term.workload} if term.model is None else {"model": term.model.slug}
 
 
 def _refuse_beyond_all_values(sheet: Sheet, count: int) -> None:
@@ -272,7 +295,7 @@ def _conclude(term: TermAgreement, first: TermVersion, *, now: datetime) -> Agre
     term.save(update_fields=["state", "concluded_at"])
     rate = settings.COMMISSION_RATE
     terms = agreement_terms.term_terms(term, first, commission_rate=rate)
-    card_hours = first.sheet.quantity // MICRO * term.months
+    in_np, quantity = term.is_in_np, first.sheet.quantity * term.months
     return Agreement.objects.create(
         kind=Agreement.Kind.TERM,
         term=term,
@@ -283,8 +306,9 @@ def _conclude(term: TermAgreement, first: TermVersion, *, now: datetime) -> Agre
         cards=0,
         starts_at=term.starts_at,
         ends_at=term.ends_at,
-        card_hours=card_hours,
-        value=agreement_terms.price_of(card_hours, first.sheet.price),
+        card_hours=None if in_np else quantity // MICRO,
+        np_hours=Decimal(quantity).scaleb(-PLACES) if in_np else None,
+        value=agreement_terms.worth_of(first.sheet, term.months),
         commission_rate=rate,
         terms=terms,
         terms_digest=agreement_terms.digest(terms),

@@ -39,10 +39,11 @@ CALL_OFFS = 20
 
 @dataclass(frozen=True, slots=True)
 class VersionLine:
-    """Terms as pages say them; ``tiers`` are pairs of a share of the quantity and a price."""
+    """Terms as pages say them; ``tiers`` are pairs of a share of the quantity and a price of a ``unit``."""
 
     version: TermVersion
-    quantity: int
+    unit: str
+    quantity: Decimal
     price: Decimal
     take_or_pay: Decimal
     tiers: Sequence[tuple[Decimal, Decimal]]
@@ -53,7 +54,8 @@ def version_line(version: TermVersion) -> VersionLine:
     sheet = version.sheet
     return VersionLine(
         version=version,
-        quantity=sheet.quantity // MICRO,
+        unit=sheet.unit.short,
+        quantity=Decimal(sheet.quantity) / MICRO,
         price=Decimal(sheet.price).scaleb(-PLACES),
         take_or_pay=Decimal(sheet.take_or_pay) / MICRO,
         tiers=[(Decimal(tier.above) / MICRO, Decimal(tier.price).scaleb(-PLACES)) for tier in sheet.tiers],

@@ -18,13 +18,20 @@ from django.conf import settings
 
 from marketplace.clearing.models import Allocation
 from marketplace.terms.models import TermAgreement, TermVersion
+from marketplace.terms.sheet import MICRO, PLACES, Sheet
 
 FORMAT = "spot/2"
 TERM_FORMAT = "term-agreement/1"
 
 
-def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_version: int) -> dict[str, Any]:
-    """The terms of a spot agreement over one allocation.
+def spot_terms(
+    allocation: Allocation,
+    *,
+    commission_rate: Decimal,
+    profile_version: int,
+    np_per_card: Decimal | None = None,
+) -> dict[str, Any]:
+    """The terms of a spot agreement over one allocation, or of a call-off.
 
     Billed are the card-seconds that the site delivered, at the slot's price: cards that were reserved
     for the buyer and stood idle are billed, cards that were not there are not.
@@ -42,13 +49,18 @@ def spot_terms(allocation: Allocation, *, commission_rate: Decimal, profile_vers
         "billed": "delivered card-seconds",
         "dispute_days": settings.DISPUTE_DAYS,
         "sla": settings.SERVICE_LEVEL,
-    } | _under(allocation)
+    } | _under(allocation, np_per_card)
 
 
-def _under(allocation: Allocation) -> dict[str, Any]:
-    """Of a call-off, the term agreement that says what else follows from what was delivered."""
+def _under(allocation: Allocation, np_per_card: Decimal | None) -> dict[str, Any]:
+    """Of a call-off, the term agreement that says what else follows from what was delivered.
+
+    If that is in nP-hours, also what a card counts for and costs by.
+    """
     term = allocation.request.under_id
-    return {} if term is None else {"under": term}
+    if term is None:
+        return {}
+    return {"under": term} if np_per_card is None else {"under": term, "np_per_card": str(np_per_card)}
 
 
 def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate: Decimal) -> dict[str, Any]:
@@ -56,7 +68,7 @@ def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate:
     return {
         "format": TERM_FORMAT,
         "term_agreement": agreement.pk,
-        "model": agreement.model.slug,
+        **({"workload": agreement.workload} if agreement.model is None else {"model": agreement.model.slug}),
         "months": agreement.months,
         "month": agreement.calendar,
         "time_zone": agreement.time_zone,
@@ -70,9 +82,9 @@ def term_terms(agreement: TermAgreement, first: TermVersion, *, commission_rate:
     }
 
 
-def price_of(card_hours: int, micro_price: int) -> Decimal:
-    """What card-hours cost at millionths of the currency each: exact."""
-    return Decimal(card_hours * micro_price).scaleb(-6)
+def worth_of(sheet: Sheet, months: int) -> Decimal:
+    """What the quantity of all months costs, rounded down to the sixth place."""
+    return Decimal(sheet.quantity * months * sheet.price // MICRO).scaleb(-PLACES)
 
 
 def dispute_days(terms: Mapping[str, Any]) -> int:

@@ -37,7 +37,7 @@ AGREEMENTS: Listing[Agreement, Agreement] = Listing(
         Column(_("From"), lambda row: row.starts_at),
         Column(_("Until"), lambda row: row.ends_at),
         Column(_("Committed, card-h"), lambda row: row.card_hours),
-        Column(_("Price per card-h"), lambda row: row.value / row.card_hours),
+        Column(_("Price per card-h"), lambda row: row.average_price),
         Column(_("Value"), lambda row: row.value),
         Column(_("Currency"), lambda row: row.currency),
         Column(_("Concluded"), lambda row: row.concluded_at),
@@ -73,7 +73,7 @@ def agreements(request: PageRequest) -> HttpResponseBase:
 
 
 def _with_price(agreement: Agreement) -> Agreement:
-    agreement.price = agreement.value / agreement.card_hours  # type: ignore[attr-defined]
+    agreement.price = agreement.average_price  # type: ignore[attr-defined]
     return agreement
 
 
@@ -98,7 +98,7 @@ def agreement(request: PageRequest, pk: int) -> HttpResponse:
     ]
     context = {
         "agreement": shown,
-        "average": shown.value / shown.card_hours,
+        "average": shown.average_price,
         "prices": [slot["price"] for slot in slots],
         "page": page_of(request, slots, HOURS_A_PAGE),
         "span": shown.ends_at - shown.starts_at,

@@ -66,9 +66,12 @@ def _model_names() -> QuerySet[AcceleratorModel, tuple[str, str, str]]:
     return AcceleratorModel.objects.order_by().values_list("slug", "vendor", "name")
 
 
-def rates_of(workload: str) -> Mapping[str, Decimal]:
-    """nP of one card in a workload class, by the model's slug; a model without a profile is absent."""
-    rows = PerformanceProfile.objects.filter(version=profiles_in_force(), workload=workload)
+def rates_of(workload: str, version: ProfileVersion | None = None) -> Mapping[str, Decimal]:
+    """nP of one card in a workload class, by the model's slug; a model without a profile is absent.
+
+    Of the profiles in force, or of a version of them.
+    """
+    rows = PerformanceProfile.objects.filter(version=version or profiles_in_force(), workload=workload)
     return dict(rows.values_list("model__slug", "rate"))
 
 

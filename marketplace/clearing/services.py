@@ -8,7 +8,7 @@ between transactions, on the stored snapshot, and may run twice: it is determini
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,12 +17,12 @@ from time import perf_counter
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from accounts import audit
 from accounts.actors import Actor
 from marketplace import engine
-from marketplace.catalogue.selectors import profiles_in_force
+from marketplace.catalogue.selectors import profiles_in_force, rates_of
 from marketplace.clearing import results, snapshot
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.clearing.results import from_micro
@@ -30,6 +30,8 @@ from marketplace.clock import HOUR, hours_between, next_hour
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.errors import DomainError
 from marketplace.supply.models import Offer
+from marketplace.terms.selectors import agreed_price
+from marketplace.terms.sheet import card_price
 
 UNDER_WAY = Q(state__in=[MarketRun.State.OPEN, MarketRun.State.SNAPSHOTTED])
 
@@ -83,10 +85,12 @@ def open_run(*, actor: Actor, now: datetime, term: int | None = None) -> MarketR
         return MarketRun.objects.get(UNDER_WAY)
 
 
-def agreements_called_off() -> Sequence[int]:
-    """The term agreements under which requests are open, each a market of its own."""
+def agreements_called_off(*, now: datetime) -> Sequence[int]:
+    """The term agreements under which requests are open and offers reserved, each a market of its own."""
+    reserved = Offer.objects.filter(state=Offer.State.OPEN, ends_at__gt=next_hour(now))
     called_off = ComputeRequest.objects.filter(state=ComputeRequest.State.OPEN, under__isnull=False)
-    return list(called_off.order_by("under").values_list("under", flat=True).distinct())
+    served = called_off.filter(Exists(reserved.filter(reserved_for=OuterRef("under"))))
+    return list(served.order_by("under").values_list("under", flat=True).distinct())
 
 
 def begin_attempt(run: MarketRun) -> int:
@@ -222,10 +226,11 @@ def _allocate(run: MarketRun, market: engine.Snapshot, result: engine.Result) ->
     """Insert the allocations; the insert's trigger sells the hours or refuses."""
     ids = sorted({placement.offer for placement in result.placements})
     locked = {o.pk: o for o in Offer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
-    rows = [_allocation(run, placement, locked, terms) for placement, terms in _terms(market, result)]
+    sold = _terms(market, result, agreed=run.term_id is not None)
+    rows = [_allocation(run, placement, locked, terms) for placement, terms in sold]
     for row in rows:
         _keep_the_ask(row)
-        _keep_the_agreed_price(row)
+    _keep_the_agreed_price(run, rows)
     try:
         with transaction.atomic():
             return Allocation.objects.bulk_create(rows)
@@ -244,10 +249,24 @@ def _keep_the_ask(row: Allocation) -> None:
         raise SnapshotStale(f"The ask of {offer} was raised since the snapshot.")
 
 
-def _keep_the_agreed_price(row: Allocation) -> None:
-    """What is called off costs what was agreed: ask and limit are that price, so there is no other."""
-    if row.offer.reserved_for_id is not None and set(row.prices) != set(row.offer.asks):
-        raise ValueError(f"{row.offer} is reserved at {row.offer.asks}, and its run cleared at {row.prices}")
+def _keep_the_agreed_price(run: MarketRun, rows: Sequence[Allocation]) -> None:
+    """What is called off costs what was agreed, whatever the snapshot and the result say."""
+    if run.term is None:
+        return
+    price, rates = agreed_price(run.term), np_per_card(run, rows)
+    for row in rows:
+        agreed = card_price(price, rates[row.offer_id]) if run.term.is_in_np else price
+        if set(row.prices) != {agreed}:
+            raise ValueError(f"{row.offer} costs {agreed} under {run.term}, and its run sold at {row.prices}")
+
+
+def np_per_card(run: MarketRun, rows: Sequence[Allocation]) -> Mapping[int, Decimal]:
+    """What a card of each offer does in a run under an agreement in nP-hours; nothing in other runs."""
+    if run.term is None or not run.term.is_in_np:
+        return {}
+    rates = rates_of(run.term.workload, run.profile_version)
+    offers = Offer.objects.filter(pk__in={row.offer_id for row in rows})
+    return {pk: rates[model] for pk, model in offers.values_list("pk", "fleet__model__slug")}
 
 
 class _Terms:
@@ -257,7 +276,10 @@ class _Terms:
         self.alternative, self.prices, self.fx_rate = alternative, prices, fx_rate
 
 
-def _terms(market: engine.Snapshot, result: engine.Result) -> Iterable[tuple[engine.Placement, _Terms]]:
+def _terms(
+    market: engine.Snapshot, result: engine.Result, *, agreed: bool
+) -> Iterable[tuple[engine.Placement, _Terms]]:
+    """At the prices of the result; at the asks where the prices were ``agreed``, and the asks say them."""
     offers = {offer.id: offer for offer in market.offers}
     sites = {site.id: site for site in market.sites}
     requests = {request.id: request for request in market.requests}
@@ -268,7 +290,10 @@ def _terms(market: engine.Snapshot, result: engine.Result) -> Iterable[tuple[eng
         offer = offers[placement.offer]
         site = sites[offer.site]
         slots = range(placement.first_slot, placement.first_slot + placement.slots)
-        paid = [from_micro(prices[offer.model, site.zone, slot]) for slot in slots]
+        if agreed:
+            paid = [from_micro(offer.asks[slot - offer.first_slot]) for slot in slots]
+        else:
+            paid = [from_micro(prices[offer.model, site.zone, slot]) for slot in slots]
         fx_rate = worth[site.currency] / worth[requests[placement.request].currency]
         yield placement, _Terms(alternatives[placement.request, placement.alternative], paid, fx_rate)
 

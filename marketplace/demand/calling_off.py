@@ -49,9 +49,29 @@ def problems_of(request: RequestInput, agreement: TermAgreement | None) -> Probl
         message = _("%(agreement)s is in %(currency)s; what is called off under it is in the same currency.")
         yield "currency", message % {"agreement": agreement, "currency": agreement.currency}
     price = agreed_price(agreement)
+    in_its_unit = _problems_in_np if agreement.is_in_np else _problems_in_cards
     for position, each in enumerate(request.alternatives):
-        if each.unit != Alternative.AmountUnit.CARDS:
-            yield f"alternatives.{position}.unit", _("Cards are called off under this agreement.")
-        if each.limit != price:
-            message = _("Its price was agreed: %(price)s per card-hour. Leave the limit out, or state that.")
-            yield f"alternatives.{position}.limit", message % {"price": f"{price.normalize():f}"}
+        for name, problem in in_its_unit(agreement, each, price):
+            yield f"alternatives.{position}.{name}", problem
+
+
+def _problems_in_cards(_agreement: TermAgreement, each: AlternativeInput, price: Decimal) -> Problems:
+    if each.unit != Alternative.AmountUnit.CARDS:
+        yield "unit", _("Cards are called off under this agreement.")
+    if each.limit != price:
+        message = _("Its price was agreed: %(price)s per card-hour. Leave the limit out, or state that.")
+        yield "limit", message % {"price": f"{price.normalize():f}"}
+
+
+def _problems_in_np(agreement: TermAgreement, each: AlternativeInput, price: Decimal) -> Problems:
+    """What a card does is what it costs by, so both sides count it at the best estimate."""
+    if each.unit != Alternative.AmountUnit.NP:
+        yield "unit", _("Work is called off under this agreement: count the amount in nP.")
+    if each.workload != agreement.workload:
+        message = _("%(agreement)s is for the class %(workload)s.")
+        yield "workload", message % {"agreement": agreement, "workload": agreement.get_workload_display()}
+    if each.careful:
+        yield "careful", _("Under an agreement in nP-hours cards count at their best estimate.")
+    if each.limit != price:
+        message = _("Its price was agreed: %(price)s per nP-hour. Leave the limit out, or state that.")
+        yield "limit", message % {"price": f"{price.normalize():f}"}

@@ -106,7 +106,9 @@ class Offer(models.Model):
 
     ``asks`` is the lowest acceptable price per card-hour: one figure, or one for each hour of the
     window. Cards are sold in multiples of ``lot`` for at least ``minimum_hours``. What is ``reserved_for`` a
-    term agreement is sold to requests under it and to nobody else; its ask is the agreed price.
+    term agreement is sold to requests under it and to nobody else; its ask is the agreed price. Under one in
+    nP-hours there are no asks: a card-hour costs the agreed price × what the card does in the run that sells
+    it. ``np_per_card`` is what it did when the offer was entered, and what is offered to the agreement.
     """
 
     class State(models.TextChoices):
@@ -125,6 +127,7 @@ class Offer(models.Model):
     reserved_for = models.ForeignKey(
         TermAgreement, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
     )
+    np_per_card = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     entered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -137,6 +140,11 @@ class Offer(models.Model):
                 | Q(state="withdrawn", withdrawn_at__isnull=False),
                 name="offer_withdrawal_has_a_time",
             ),
+            models.CheckConstraint(
+                condition=Q(asks__len__gt=0, np_per_card=None)
+                | Q(asks__len=0, reserved_for__isnull=False, np_per_card__isnull=False, np_per_card__gt=0),
+                name="offer_at_its_asks_or_by_np",
+            ),
             models.CheckConstraint(condition=Q(cards__gt=0), name="offer_cards_positive"),
             models.CheckConstraint(condition=Q(lot__gt=0) & Q(lot__lte=F("cards")), name="offer_lot_fits"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="offer_window_not_empty"),
@@ -148,7 +156,7 @@ class Offer(models.Model):
             triggers.OFFER_FITS_THE_FLEET,
             triggers.OFFER_STAYS,
             triggers.OFFER_IS_RESERVED_BY_ITS_OWNER,
-            pgtrigger.ReadOnly(name="stays_reserved", fields=["reserved_for"]),
+            pgtrigger.ReadOnly(name="stays_reserved", fields=["reserved_for", "np_per_card"]),
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),
         ]

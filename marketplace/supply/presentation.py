@@ -46,11 +46,14 @@ def sums(book: Iterable[BookLine], now: datetime) -> Sums:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An offer in a list; ``state`` is ``ended`` once the window of an open offer is over."""
+    """An offer in a list; ``state`` is ``ended`` once the window of an open offer is over.
+
+    It has no asks where it is reserved for an agreement in nP-hours.
+    """
 
     offer: Offer
-    lowest_ask: Decimal
-    highest_ask: Decimal
+    lowest_ask: Decimal | None
+    highest_ask: Decimal | None
     card_hours: int
     card_hours_sold: int
     state: str
@@ -60,8 +63,8 @@ def line_of(offer: Offer, now: datetime) -> Line:
     """The offer must come from ``with_card_hours_sold``."""
     return Line(
         offer=offer,
-        lowest_ask=min(offer.asks),
-        highest_ask=max(offer.asks),
+        lowest_ask=min(offer.asks, default=None),
+        highest_ask=max(offer.asks, default=None),
         card_hours=offer.cards * hours_of(offer),
         card_hours_sold=offer.card_hours_sold,  # type: ignore[attr-defined]
         state="ended" if offer.state == Offer.State.OPEN and offer.ends_at <= now else offer.state,

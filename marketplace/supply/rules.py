@@ -44,7 +44,10 @@ class FleetInput:
 
 @dataclass(frozen=True, slots=True)
 class OfferInput:
-    """``asks``: one price per card-hour, or one for each hour of the window, in the zone's currency."""
+    """``asks``: one price per card-hour, or one for each hour of the window, in the zone's currency.
+
+    None of what is reserved for an agreement in nP-hours: ``np_per_card`` is what its cards do instead.
+    """
 
     cards: int
     starts_at: datetime
@@ -53,6 +56,7 @@ class OfferInput:
     lot: int = 1
     minimum_hours: int = 1
     notice_minutes: int = 0
+    np_per_card: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def _asks(offer: OfferInput) -> Problems:
     if not all(ask.is_finite() and 0 < ask <= HIGHEST_PRICE for ask in offer.asks):
         message = _("An ask is more than 0 and at most %(most)s per card-hour.")
         yield "asks", message % {"most": f"{HIGHEST_PRICE:,}"}
-    if not any(_window(offer.starts_at, offer.ends_at)):
+    if offer.np_per_card is None and not any(_window(offer.starts_at, offer.ends_at)):
         hours = hours_between(offer.starts_at, offer.ends_at)
         if len(offer.asks) not in {1, hours}:
             message = _("Give 1 ask, or %(hours)s: one for each hour of the window; not %(given)s.")

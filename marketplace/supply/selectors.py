@@ -106,7 +106,7 @@ class BookLine:
     """One hour of an offer. Nothing of a withdrawn offer is free."""
 
     slot: datetime
-    ask: Decimal
+    ask: Decimal | None
     offered: int
     sold: int
     free: int
@@ -125,7 +125,7 @@ def _book_line(offer: Offer, number: int, sold: int) -> BookLine:
     slot = offer.starts_at + number * HOUR
     withdrawn = offer.withdrawn_at is not None and slot >= offer.withdrawn_at
     offered = sold if withdrawn else offer.cards
-    ask = offer.asks[number if len(offer.asks) > 1 else 0]
+    ask = offer.asks[number if len(offer.asks) > 1 else 0] if offer.asks else None
     return BookLine(slot, ask, offered, sold, 0 if offer.withdrawn_at else offer.cards - sold)
 
 

@@ -96,6 +96,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
             "minimum_hours",
             "notice_minutes",
             "reserved_for",
+            "np_per_card",
             "state",
             "waits_for",
             "entered_at",
@@ -114,7 +115,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
 
 class BookLineSerializer(serializers.Serializer[Any]):
     slot = serializers.DateTimeField()
-    ask = serializers.DecimalField(max_digits=18, decimal_places=6)
+    ask = serializers.DecimalField(max_digits=18, decimal_places=6, allow_null=True)
     offered = serializers.IntegerField()
     sold = serializers.IntegerField()
     free = serializers.IntegerField()

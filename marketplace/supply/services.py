@@ -287,6 +287,7 @@ def _as_input(offer: Offer) -> OfferInput:
         lot=offer.lot,
         minimum_hours=offer.minimum_hours,
         notice_minutes=offer.notice_minutes,
+        np_per_card=offer.np_per_card,
     )
 
 
@@ -306,7 +307,9 @@ def _terms(offer: OfferInput) -> dict[str, Any]:
 def _written(offer: OfferInput) -> dict[str, Any]:
     """The terms as the audit event keeps them."""
     times = {"starts_at": offer.starts_at.isoformat(), "ends_at": offer.ends_at.isoformat()}
-    return _terms(offer) | times | {"asks": [str(ask) for ask in offer.asks]}
+    counted = {} if offer.np_per_card is None else {"np_per_card": str(offer.np_per_card)}
+    rest = {name: value for name, value in _terms(offer).items() if name != "np_per_card"}
+    return rest | counted | times | {"asks": [str(ask) for ask in offer.asks]}
 
 
 def _record(actor: Actor, offer: Offer, action: str, now: datetime, data: dict[str, Any]) -> None:

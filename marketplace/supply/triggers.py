@@ -14,7 +14,7 @@ OFFER_IS_WELL_FORMED = pgtrigger.Trigger(
             RAISE EXCEPTION 'offer window % to % is not made of whole UTC hours', NEW.starts_at, NEW.ends_at
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_window_whole_hours';
         END IF;
-        IF cardinality(NEW.asks) NOT IN (1, hours) OR 0 >= ANY (NEW.asks) OR 50000 < ANY (NEW.asks)
+        IF cardinality(NEW.asks) NOT IN (0, 1, hours) OR 0 >= ANY (NEW.asks) OR 50000 < ANY (NEW.asks)
             OR array_position(NEW.asks, NULL) IS NOT NULL THEN
             RAISE EXCEPTION 'an offer of % hours needs 1 or % asks, above 0 and up to 50000', hours, hours
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'offer_asks';
@@ -132,7 +132,8 @@ OFFER_IS_RESERVED_BY_ITS_OWNER = pgtrigger.Trigger(
             JOIN supply_site site ON site.id = fleet.site_id
             WHERE term.id = NEW.reserved_for_id AND term.state = 'concluded'
                 AND term.owner_id = site.owner_id AND term.currency = NEW.currency
-                AND term.model_id = fleet.model_id
+                AND (term.model_id = fleet.model_id OR term.model_id IS NULL)
+                AND (term.unit = 'nP-hours') = (NEW.np_per_card IS NOT NULL)
                 AND NEW.starts_at >= term.starts_at AND NEW.ends_at <= term.ends_at;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'term agreement % is not one of the owner for this model in % from % to %',

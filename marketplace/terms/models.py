@@ -11,18 +11,22 @@ import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
-from marketplace.catalogue.models import AcceleratorModel, CurrencyCode
+from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, WorkloadClass
 from marketplace.terms import triggers
 from marketplace.terms.calendar import MONTH, Interval
 from marketplace.terms.sheet import MOST_MONTHS, Sheet
+from marketplace.terms.sheet import Unit as SheetUnit
 
 
 class TermAgreement(models.Model):
-    """A quantity of one model that a buyer takes from an owner month by month, at a price agreed beforehand.
+    """A quantity that a buyer takes from an owner month by month, at a price agreed beforehand.
+
+    It is of card-hours of one ``model``, or of nP-hours of one ``workload`` class, done by any cards.
 
     It is proposed by one side and concluded when the other accepts its first version. ``starts_at`` is the
     beginning of its first month in ``time_zone``. ``calendar`` says what a month is (``terms.calendar``). The
@@ -34,9 +38,17 @@ class TermAgreement(models.Model):
         CONCLUDED = "concluded", pgettext_lazy("term agreement", "Concluded")
         DROPPED = "dropped", pgettext_lazy("term agreement", "Not concluded")
 
+    class Unit(models.TextChoices):
+        CARD_HOUR = SheetUnit.CARD_HOUR, _("card-hours")
+        NP_HOUR = SheetUnit.NP_HOUR, _("nP-hours")
+
     buyer = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_bought")
     owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="terms_sold")
-    model = models.ForeignKey(AcceleratorModel, on_delete=models.PROTECT, related_name="+")
+    unit = models.CharField(max_length=10, choices=Unit, default=Unit.CARD_HOUR)
+    model = models.ForeignKey(
+        AcceleratorModel, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    workload = models.CharField(max_length=20, choices=WorkloadClass, blank=True)
     currency = models.CharField(max_length=3, choices=CurrencyCode)
     time_zone = models.CharField(max_length=64)
     calendar = models.CharField(max_length=16, default=MONTH)
@@ -50,6 +62,11 @@ class TermAgreement(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=~Q(buyer=F("owner")), name="term_between_two_parties"),
+            models.CheckConstraint(
+                condition=Q(unit=SheetUnit.CARD_HOUR, model__isnull=False, workload="")
+                | (Q(unit=SheetUnit.NP_HOUR, model=None) & ~Q(workload="")),
+                name="term_is_of_its_unit",
+            ),
             models.CheckConstraint(condition=Q(months__gt=0, months__lte=MOST_MONTHS), name="term_months"),
             models.CheckConstraint(condition=Q(month_ends__len=F("months")), name="term_ends_of_all_months"),
             models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="term_not_empty"),
@@ -77,6 +94,15 @@ class TermAgreement(models.Model):
 
     def __str__(self) -> str:
         return f"T{self.pk}"
+
+    @property
+    def is_in_np(self) -> bool:
+        return self.unit == self.Unit.NP_HOUR
+
+    @property
+    def subject(self) -> str:
+        """What it is a quantity of: the model, or the class of work."""
+        return str(self.model or self.get_workload_display())
 
     @property
     def spans(self) -> Sequence[Interval]:
@@ -137,6 +163,7 @@ class TermVersion(models.Model):
         ]
         triggers: ClassVar = [
             triggers.VERSION_BEGINS_OPEN,
+            triggers.VERSION_KEEPS_THE_UNIT,
             triggers.VERSION_IS_ONLY_CLOSED,
             NEVER_TRUNCATED,
             pgtrigger.Protect(name="keep", operation=pgtrigger.Delete),

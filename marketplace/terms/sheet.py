@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,8 @@ MICRO = 1_000_000
 PLACES = 6
 # Beyond these nobody means it, and sums stay far below 2**63.
 MOST_QUANTITY = 10**9 * MICRO
+# Parts of nP-seconds are counted in 64 bits, with room for what is taken beyond the quantity.
+MOST_NP_HOURS = 10**8 * MICRO
 MOST_PRICE = 10**6 * MICRO
 MOST_MONTHS = 120
 
@@ -29,6 +31,29 @@ MOST_MONTHS = 120
 class Unit(StrEnum):
     CARD_HOUR = "card-hours"
     NP_HOUR = "nP-hours"
+
+    @property
+    def short(self) -> str:
+        """As pages name it (``web.formats``)."""
+        return "card-h" if self is Unit.CARD_HOUR else "nP-h"
+
+    @property
+    def seconds(self) -> str:
+        """What figures of rating count, as the API and tables name it."""
+        return "card-seconds" if self is Unit.CARD_HOUR else "micro-nP-seconds"
+
+    @property
+    def parts(self) -> int:
+        """How many parts of a unit-second are counted: card-seconds are whole, nP-seconds have six places."""
+        return 1 if self is Unit.CARD_HOUR else MICRO
+
+
+def card_price(price: Decimal, np_per_card: Decimal) -> Decimal:
+    """What a card-hour costs at a price per nP-hour: that price × the nP of the card.
+
+    Rounded down to the millionth, so that some cards never cost more than what they do.
+    """
+    return (price * np_per_card).quantize(Decimal(1).scaleb(-PLACES), ROUND_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,8 @@ class Sheet:
         yield "quantity", _("Commit more than 0 and at most 1,000,000,000."), 0 < quantity <= MOST_QUANTITY
         whole = self.unit is not Unit.CARD_HOUR or quantity % MICRO == 0
         yield "quantity", _("Commit whole card-hours."), whole
+        countable = self.unit is not Unit.NP_HOUR or quantity <= MOST_NP_HOURS
+        yield "quantity", _("Commit at most 100,000,000 nP-hours."), countable
         yield "price", _("Give a price above 0 and up to 1,000,000."), 0 < price <= MOST_PRICE
         yield "take_or_pay", _("Give a share between 0 and 1."), 0 <= self.take_or_pay <= MICRO
         borders = pairwise([MICRO - 1, *(tier.above for tier in self.tiers)])

@@ -29,6 +29,21 @@ VERSION_BEGINS_OPEN = pgtrigger.Trigger(
     """,
 )
 
+VERSION_KEEPS_THE_UNIT = pgtrigger.Trigger(
+    name="keeps_the_unit",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert,
+    func="""
+        PERFORM 1 FROM terms_termagreement
+            WHERE id = NEW.agreement_id AND unit = NEW.terms ->> 'unit';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'agreement % is not in %', NEW.agreement_id, NEW.terms ->> 'unit'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'version_keeps_the_unit';
+        END IF;
+        RETURN NEW;
+    """,
+)
+
 TERM_BEGINS_PROPOSED = pgtrigger.Trigger(
     name="begins_proposed",
     when=pgtrigger.Before,

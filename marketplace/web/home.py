@@ -117,7 +117,7 @@ def unsold(viewer: Viewer, *, now: datetime) -> Sequence[Unsold]:
     hours = OfferHour.objects.filter(slot__gte=start, slot__lt=end)
     offers = (
         offers_for(viewer)
-        .filter(state=Offer.State.OPEN, starts_at__lt=end, ends_at__gt=start)
+        .filter(state=Offer.State.OPEN, reserved_for=None, starts_at__lt=end, ends_at__gt=start)
         .prefetch_related(Prefetch("hours", queryset=hours))
     )
     lines = market_board(now=now, workload=WorkloadClass.TRAINING).lines

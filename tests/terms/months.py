@@ -78,7 +78,7 @@ def deliver(delivery: Delivery, *card_hours: int, name: str = "", now: datetime 
 
 def settle_at(now: datetime) -> RatingRun | None:
     rate(now=now, actor=SETTLER)
-    return settle_months(now=now, actor=SETTLER)
+    return next(iter(settle_months(now=now, actor=SETTLER)), None)
 
 
 def owed(term: TermAgreement) -> Sequence[tuple[str, int, Decimal]]:

@@ -29,6 +29,7 @@ SHEET = Sheet(
 def proposal(counterparty: int, **changes: Any) -> TermInput:
     usual = {
         "model": make_model(),
+        "workload": "",
         "currency": "CNY",
         "time_zone": "Asia/Shanghai",
         "starts_at": APRIL,

@@ -21,11 +21,13 @@ from billing.invoicing.models import Document, Line
 from billing.invoicing.replay import replay_bill
 from billing.invoicing.selectors import documents_to_export
 from billing.ledger.selectors import trial_balance
+from billing.rating import settling
 from billing.rating.models import Charge, ParkedUsage
 from billing.rating.replay import replay_run
 from billing.rating.settlement import Use, settle
-from billing.rating.settling import METHOD
+from billing.rating.settling import METHOD, settlements
 from marketplace.agreements.term_services import accept_terms, propose_amendment
+from marketplace.clearing.services import agreements_called_off
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
@@ -33,8 +35,8 @@ from marketplace.terms.sheet import MICRO
 from tests.billing.builders import HOUR, agent_of, event, make_delivery, rate_at, send
 from tests.billing.focus_rules import problems
 from tests.billing.scenes import close
-from tests.cast import Cast
-from tests.factories import make_fleet, make_offer, make_site
+from tests.cast import Cast, bearer
+from tests.factories import make_fleet, make_offer, make_request, make_site
 from tests.terms.months import (
     AFTER_ONE,
     AFTER_TWO,
@@ -45,6 +47,7 @@ from tests.terms.months import (
     deliver,
     months_of,
     owed,
+    reserve,
     settle_at,
     short_months,
 )
@@ -224,6 +227,9 @@ def test_both_sides_get_it_on_their_documents(cast: Cast, term: TermAgreement, c
     invoices = Document.objects.filter(kind="invoice")
     told = {line.item: line.amount for line in Line.objects.filter(document__in=invoices).exclude(item="")}
     assert told == {"shortfall": 2160, "overage": 1440, "make_up": -2160}
+    services = {line.item: (line.service_from, line.service_until) for line in Line.objects.exclude(item="")}
+    assert services["shortfall"] == (NOON, NOON + MONTH)
+    assert services["overage"] == services["make_up"] == (NOON + MONTH, NOON + 2 * MONTH)
     statements = Line.objects.filter(document__kind="statement", item="overage")
     assert statements.get().amount == 1397
     for document in Document.objects.all():
@@ -353,3 +359,50 @@ def _compare(term: TermAgreement, facts: list[tuple[int, int]]) -> None:
         assert row.shortfall == perfect.shortfall // MICRO
         billed = charges.exclude(kind=Charge.Kind.OVERAGE).aggregate(sum=Sum("quantity"))["sum"]
         assert billed == row.delivered + row.shortfall - row.made_up
+
+
+def test_an_agreement_that_cannot_be_settled_stops_nobody_else(
+    cast: Cast, term: TermAgreement, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = concluded(cast, starts_at=NOON, months=4, sheet=SHEET)
+    reserve(cast, other, cards=40)
+    broken = agreement_of(term).pk
+
+    def failing(agreements: Any, **options: Any) -> Any:
+        if broken in {agreement.pk for agreement in agreements}:
+            raise ArithmeticError("a sum that does not add up")
+        return settlements(agreements, **options)
+
+    monkeypatch.setattr(settling, "settlements", failing)
+    for _ in range(2):
+        settle_at(AFTER_ONE)
+    assert [kind for kind, *_ in owed(other)] == ["shortfall"]
+    assert owed(term) == []
+    parked = ParkedUsage.objects.get()
+    assert (parked.agreement_id, parked.reason, parked.details) == (
+        broken,
+        "not_settled",
+        {"error": "ArithmeticError"},
+    )
+    client.force_login(cast.operator)
+    assert str(term) in client.get(reverse("audit:parked")).content.decode()
+    assert close(NOON + MONTH + 2 * HOUR), "the period waits for nobody who waits for a person"
+    headers = bearer(cast.token(cast.buyer, "read"))
+    assert client.get("/api/v1/parked-usage", headers=headers).json()["results"] == []
+    monkeypatch.setattr(settling, "settlements", settlements)
+    settle_at(AFTER_ONE)
+    parked.refresh_from_db()
+    assert parked.resolved_at == AFTER_ONE
+    assert [kind for kind, *_ in owed(term)] == ["shortfall"]
+
+
+def test_no_run_clears_an_agreement_without_offers_or_without_requests(
+    cast: Cast, term: TermAgreement
+) -> None:
+    bare = concluded(cast, starts_at=NOON, months=4, sheet=SHEET)
+    make_request(cast.buyer, under=bare, start=NOON, limit="3.6")
+    assert agreements_called_off(now=NOON - HOUR) == []
+    make_request(cast.buyer, under=term, start=NOON, limit="3.6")
+    assert agreements_called_off(now=NOON - HOUR) == [term.pk]
+    Offer.objects.filter(reserved_for=term).update(state="withdrawn", withdrawn_at=NOON)
+    assert agreements_called_off(now=NOON - HOUR) == []

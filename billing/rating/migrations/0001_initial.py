@@ -78,7 +78,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('usage', 'Usage'), ('sla_credit', 'Credit for the service level'), ('overage', 'Overage'), ('shortfall', 'Shortfall'), ('make_up', 'Made up')], default='usage', max_length=10)),
                 ('slot', models.DateTimeField()),
                 ('sequence', models.PositiveIntegerField(default=0)),
-                ('quantity', models.BigIntegerField(help_text='card-seconds')),
+                ('quantity', models.BigIntegerField(help_text="card-seconds, or parts of those of the agreement's unit")),
                 ('committed', models.PositiveBigIntegerField(help_text='card-seconds')),
                 ('price', models.DecimalField(decimal_places=6, max_digits=18)),
                 ('currency', models.CharField(choices=[('CNY', 'Chinese yuan'), ('USD', 'US dollar'), ('EUR', 'Euro')], max_length=3)),
@@ -153,7 +153,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slot', models.DateTimeField()),
-                ('reason', models.CharField(choices=[('no_readings', 'Active delivery without readings'), ('no_price', 'The allocation has no price for the slot'), ('overage', 'More card-seconds than the agreement commits'), ('settled', 'Readings came after a dispute had settled the hour')], max_length=20)),
+                ('reason', models.CharField(choices=[('no_readings', 'Active delivery without readings'), ('no_price', 'The allocation has no price for the slot'), ('overage', 'More card-seconds than the agreement commits'), ('settled', 'Readings came after a dispute had settled the hour'), ('not_settled', 'The months of a term agreement could not be settled')], max_length=20)),
                 ('details', models.JSONField()),
                 ('resolved_at', models.DateTimeField(null=True)),
                 ('decision', models.JSONField(null=True)),

@@ -1,6 +1,7 @@
 """Rating's tables: runs and charges, and what parties dispute."""
 
 from billing.rating.models.charges import (
+    OF_MONTHS,
     Charge,
     MonthSettlement,
     ParkedUsage,
@@ -11,6 +12,7 @@ from billing.rating.models.charges import (
 from billing.rating.models.disputes import Dispute, DisputedSlot, DisputeEntry, UsageReport
 
 __all__ = [
+    "OF_MONTHS",
     "Charge",
     "Dispute",
     "DisputeEntry",

@@ -136,7 +136,8 @@ class Charge(models.Model):
 
     What a month of a term agreement owes beside the usage of its call-offs stands on the last slot of the
     month: the surcharge for overage (of all tiers, so without a price), a shortfall, and what was made up,
-    which gives back what its usage cost. ``MonthSettlement`` has the figures that they follow from.
+    which gives back what its usage cost. ``MonthSettlement`` has the figures that they follow from. Where the
+    agreement is in nP-hours, these count millionths of nP-seconds; usage is always in card-seconds.
     """
 
     class Kind(models.TextChoices):
@@ -159,7 +160,7 @@ class Charge(models.Model):
     corrects = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    quantity = models.BigIntegerField(help_text="card-seconds")
+    quantity = models.BigIntegerField(help_text="card-seconds, or parts of those of the agreement's unit")
     committed = models.PositiveBigIntegerField(help_text="card-seconds")
     price = models.DecimalField(max_digits=18, decimal_places=6)
     currency = models.CharField(max_length=3, choices=CurrencyCode)
@@ -217,6 +218,10 @@ class Charge(models.Model):
         return f"C{self.pk}"
 
 
+# What months of term agreements owe beside their usage.
+OF_MONTHS = (Charge.Kind.OVERAGE, Charge.Kind.SHORTFALL, Charge.Kind.MAKE_UP)
+
+
 class ServiceLevel(models.Model):
     """What one agreement kept of its promise, as a run found it, and what is credited for the rest.
 
@@ -262,10 +267,11 @@ class ServiceLevel(models.Model):
 class MonthSettlement(models.Model):
     """What a month of a term agreement came to, as a run found it; the newest row of a month holds.
 
-    Quantities are card-seconds. ``quantity`` was committed, and ``offered`` was reserved for the agreement.
-    ``minimum`` had to be taken, after what was not offered of the quantity and what of the call-offs was
-    ``undelivered``. ``carried`` was covered by carry-forward rights and ``made_up`` by make-up
-    rights; ``make_up_left`` and ``carry_forward_left`` is what of them there is after the month.
+    Quantities are card-seconds, or millionths of nP-seconds where the agreement is in nP-hours. ``quantity``
+    was committed, and ``offered`` was reserved for the agreement. ``minimum`` had to be taken, after what was
+    not offered of the quantity and what of the call-offs was ``undelivered``. ``carried`` was covered by
+    carry-forward rights and ``made_up`` by make-up rights; of these, ``make_up_left`` and
+    ``carry_forward_left`` are there after the month.
     """
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="months")
@@ -306,7 +312,9 @@ class MonthSettlement(models.Model):
 
 
 class ParkedUsage(models.Model):
-    """A slot that could not be rated, waiting for a person: a missing fact is never a zero.
+    """A slot that could not be rated, or the last of months that could not be settled, waiting for a person.
+
+    A missing fact is never a zero.
 
     It is resolved by readings that come after all, or by an operator's ``decision``: how many
     card-seconds are charged, and why.
@@ -317,6 +325,7 @@ class ParkedUsage(models.Model):
         NO_PRICE = "no_price", _("The allocation has no price for the slot")
         OVERAGE = "overage", _("More card-seconds than the agreement commits")
         SETTLED = "settled", _("Readings came after a dispute had settled the hour")
+        NOT_SETTLED = "not_settled", _("The months of a term agreement could not be settled")
 
     run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="parked")
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="parked_usage")

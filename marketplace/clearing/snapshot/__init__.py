@@ -13,10 +13,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from marketplace.catalogue.models import ProfileVersion
 from marketplace.catalogue.selectors import FactMissing, carbon_price, fx_table
 from marketplace.clearing.snapshot import demand, supply
+from marketplace.clearing.snapshot.agreed import in_np_hours
 from marketplace.clearing.snapshot.units import Window, micro
 from marketplace.demand.models import ComputeRequest
 from marketplace.engine import snapshot as engine
 from marketplace.engine.validation import SNAPSHOT_FORMAT
+from marketplace.terms.models import TermAgreement
+from marketplace.terms.selectors import agreed_price
 
 KILOGRAMS_A_TONNE = 1000
 
@@ -40,12 +43,13 @@ def build(
     """
     window = Window(horizon_start, slots)
     table = fx_table(at=now)
+    agreement = None if term is None else TermAgreement.objects.get(pk=term)
     found = demand.convertible(demand.open_requests(term) if requests is None else requests, table)
     wanted = [(row, built) for row in found if (built := demand.request_of(row, window)) is not None]
     rows = [row for row, _ in wanted]
     offers = supply.open_offers(window, now, term)
     sites = list({offer.fleet.site_id: offer.fleet.site for offer in offers}.values())
-    return engine.Snapshot(
+    market = engine.Snapshot(
         format=SNAPSHOT_FORMAT,
         horizon_start=horizon_start.isoformat(),
         slots=slots,
@@ -58,8 +62,11 @@ def build(
         budgets=demand.budgets_of(rows),
         choices=demand.choices_of(rows),
         owner_caps=demand.owner_caps_of(rows, sites, now),
-        carbon_price=_carbon_price(base_currency, now) if term is None else 0,
+        carbon_price=_carbon_price(base_currency, now) if agreement is None else 0,
     )
+    if agreement is None or not agreement.is_in_np:
+        return market
+    return in_np_hours(market, agreement.workload, agreed_price(agreement))
 
 
 def _carbon_price(base: str, now: datetime) -> int:
