@@ -39,9 +39,9 @@ AGREEMENTS = """
     FROM generate_series(1, %(agreements)s) AS number;
 
     INSERT INTO agreements_agreement
-        (id, allocation_id, buyer_id, owner_id, profile_version_id, currency, cards, starts_at, ends_at,
+        (id, kind, allocation_id, buyer_id, owner_id, profile_version_id, currency, cards, starts_at, ends_at,
          card_hours, value, commission_rate, terms, terms_digest, concluded_at)
-    SELECT id, id, 1 + mod(id, %(buyers)s), 1 + %(buyers)s + mod(id, %(owners)s), 1, currency, cards,
+    SELECT id, 'spot', id, 1 + mod(id, %(buyers)s), 1 + %(buyers)s + mod(id, %(owners)s), 1, currency, cards,
            starts_at, ends_at, cards * %(hours)s, 1, 0.03, '{}', repeat('0', 64), starts_at
     FROM clearing_allocation;
 
