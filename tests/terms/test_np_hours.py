@@ -247,6 +247,16 @@ def test_what_is_not_there_is_told_as_such_and_not_as_too_dear(cast: Cast, model
     assert (explanation.outcome, explanation.binding) == ("unmatched", "capacity")
 
 
+def test_the_most_that_a_request_may_be_worth_is_cleared(cast: Cast, models: Any) -> None:
+    """12.50 × 4,999,999.9 nP × 4 hours is just within it; the room in its limit would be beyond."""
+    term = concluded(cast, **IN_NP)
+    reserve(cast, term, models[0], lot=8)
+    request = call_off(cast, term, "4999999.9")
+    run(BEFORE)
+    assert MarketRun.objects.get(term=term).state == "committed"
+    assert Explanation.objects.get(request=request).binding == "capacity"
+
+
 def test_a_budget_is_charged_what_was_agreed(cast: Cast, models: Any) -> None:
     """Three cards for four hours cost 148.35, and nothing of the room in the limits."""
     term = concluded(cast, **IN_NP)
