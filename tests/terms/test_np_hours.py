@@ -248,10 +248,10 @@ def test_what_is_not_there_is_told_as_such_and_not_as_too_dear(cast: Cast, model
 
 
 def test_the_most_that_a_request_may_be_worth_is_cleared(cast: Cast, models: Any) -> None:
-    """12.50 × 4,999,999.9 nP × 4 hours is just within it; the room in its limit would be beyond."""
+    """12.50 × 1,000,000 nP × 20 hours is just that; the room in its limit would be beyond."""
     term = concluded(cast, **IN_NP)
-    reserve(cast, term, models[0], lot=8)
-    request = call_off(cast, term, "4999999.9")
+    reserve(cast, term, models[0], lot=8, ends_at=APRIL + 20 * HOUR)
+    request = call_off(cast, term, "1000000", hours=20, deadline=APRIL + 20 * HOUR)
     run(BEFORE)
     assert MarketRun.objects.get(term=term).state == "committed"
     assert Explanation.objects.get(request=request).binding == "capacity"
