@@ -120,8 +120,9 @@ class LineSerializer(serializers.ModelSerializer[Line]):
     class Meta:
         model = Line
         fields = (
-            "id", "agreement", "item", "delivery", "period", "service_from", "service_until", "quantity",
-            "unit", "exact", "amount", "tax_rate", "charges", "late_charges", "corrects",
+            "id", "agreement", "item", "surcharge", "delivery", "period", "service_from",
+            "service_until", "quantity", "unit", "exact", "amount", "tax_rate", "charges",
+            "late_charges", "corrects",
         )  # fmt: skip
 
     def get_amount(self, line: Line) -> str:

@@ -228,6 +228,7 @@ class _Notes:
                 agreement_id=credited[pk].agreement_id,
                 period_id=credited[pk].period_id,
                 item=credited[pk].item,
+                surcharge=credited[pk].surcharge,
                 service_from=credited[pk].service_from,
                 service_until=credited[pk].service_until,
                 tax_rule_id=credited[pk].tax_rule_id,

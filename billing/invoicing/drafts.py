@@ -18,8 +18,8 @@ from billing.ledger.services import Leg
 from billing.money import tax_on, to_minor
 
 Kind = Document.Kind
-# Agreement, period, item, and the tax rules of both sides.
-LineKey = tuple[int, int, str, int, int]
+# Agreement, period, item, surcharge, and the tax rules of both sides.
+LineKey = tuple[int, int, str, Decimal | None, int, int]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,9 +35,10 @@ class Billable:
     """What the charges of one agreement in one period, under one tax rule a side, add up to, unrounded.
 
     All that invoicing needs to know from rating. ``item`` is what of a month of a term agreement it is, and
-    empty where it is what an agreement used. ``service_from`` and ``service_until`` span the hours that were
-    charged, or the months; ``invoice_tax`` is the rule of the exchange's supply to the buyer,
-    ``statement_tax`` that of the owner's to the exchange.
+    empty where it is what an agreement used; of overage, ``surcharge`` is what its tier costs above the
+    agreed price. ``service_from`` and ``service_until`` span the hours that were charged, or the months;
+    ``invoice_tax`` is the rule of the exchange's supply to the buyer, ``statement_tax`` that of the owner's
+    to the exchange.
     """
 
     agreement: int
@@ -54,10 +55,12 @@ class Billable:
     credit: Decimal
     charges: int
     item: str = ""
+    surcharge: Decimal | None = None
 
     @property
     def key(self) -> LineKey:
-        return self.agreement, self.period, self.item, self.invoice_tax.rule, self.statement_tax.rule
+        taxes = self.invoice_tax.rule, self.statement_tax.rule
+        return self.agreement, self.period, self.item, self.surcharge, *taxes
 
     @property
     def owed(self) -> int:

@@ -28,6 +28,7 @@ OPEN_CHARGES = """
     SELECT charge.id AS charge_id, charge.agreement_id, agreement.buyer_id, agreement.owner_id,
         charge.currency, coalesce(period.id, -pending.number, %(period)s) AS period_id,
         CASE WHEN charge.kind IN ('usage', 'sla_credit') THEN '' ELSE charge.kind END AS item,
+        CASE WHEN charge.kind = 'overage' THEN charge.price END AS surcharge,
         charge.slot, charge.quantity,
         charge.amount, charge.credit, sold.id AS sold_rule, sold.rate AS sold_rate,
         bought.id AS bought_rule, bought.rate AS bought_rate,
@@ -62,7 +63,7 @@ OPEN_CHARGES = """
 """
 # What a month owes stands on its last hour, and is for all of it.
 TOTALS = """
-    SELECT agreement_id, buyer_id, owner_id, currency, period_id, item,
+    SELECT agreement_id, buyer_id, owner_id, currency, period_id, item, surcharge,
         coalesce(
             (
                 SELECT month.starts_at FROM rating_monthsettlement month
@@ -75,9 +76,9 @@ TOTALS = """
         sold_rule, sold_rate, bought_rule, bought_rate, buyer_jurisdiction, owner_jurisdiction,
         sum(quantity)::bigint, sum(amount), sum(credit), count(*)
     FROM open_charge
-    GROUP BY agreement_id, buyer_id, owner_id, currency, period_id, item, sold_rule, sold_rate,
+    GROUP BY agreement_id, buyer_id, owner_id, currency, period_id, item, surcharge, sold_rule, sold_rate,
         bought_rule, bought_rate, buyer_jurisdiction, owner_jurisdiction
-    ORDER BY agreement_id, period_id, item, sold_rule, bought_rule
+    ORDER BY agreement_id, period_id, item, surcharge, sold_rule, bought_rule
 """
 
 
@@ -167,10 +168,11 @@ def _name(cursor: CursorWrapper, rows: Sequence[Sequence[Any]]) -> int:
         SELECT charge.charge_id, line.invoice, line.statement
         FROM open_charge charge
         JOIN unnest(
-            %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
-        ) AS line (agreement, period, item, sold_rule, bought_rule, invoice, statement)
+            %s::bigint[], %s::bigint[], %s::text[], %s::numeric[], %s::bigint[], %s::bigint[], %s::bigint[],
+            %s::bigint[]
+        ) AS line (agreement, period, item, surcharge, sold_rule, bought_rule, invoice, statement)
             ON line.agreement = charge.agreement_id AND line.period = charge.period_id
-            AND line.item = charge.item
+            AND line.item = charge.item AND line.surcharge IS NOT DISTINCT FROM charge.surcharge
             AND line.sold_rule = charge.sold_rule AND line.bought_rule = charge.bought_rule
         """,
         [list(column) for column in zip(*rows, strict=True)],
@@ -208,7 +210,7 @@ def _split(cursor: CursorWrapper, issuer: Issuer) -> Gathered:
 
 
 def _billable(row: Sequence[Any]) -> Billable:
-    agreement, buyer, owner, currency, period, item, first, last, *rest = row
+    agreement, buyer, owner, currency, period, item, surcharge, first, last, *rest = row
     sold_rule, sold_rate, bought_rule, bought_rate, _, _, quantity, amount, credit, charges = rest
     return Billable(
         agreement=agreement,
@@ -217,6 +219,7 @@ def _billable(row: Sequence[Any]) -> Billable:
         currency=currency,
         period=period,
         item=item,
+        surcharge=surcharge,
         service_from=first,
         service_until=last + HOUR,
         invoice_tax=Tax(sold_rule, sold_rate),
@@ -230,7 +233,7 @@ def _billable(row: Sequence[Any]) -> Billable:
 
 def _untaxed(rows: Sequence[Sequence[Any]], issuer: Issuer) -> Iterator[Unratable]:
     for row in rows:
-        agreement, _, _, _, _, _, first, _, sold_rule, _, bought_rule, _, buyer, owner, *_, charges = row
+        agreement, _, _, _, _, _, _, first, _, sold_rule, _, bought_rule, _, buyer, owner, *_, charges = row
         if sold_rule is None:
             yield Unratable(agreement, issuer.jurisdiction, buyer, first, charges)
         elif bought_rule is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -37,6 +38,8 @@ from billing.rating.settling import due_agreements
 
 BATCH = 2_000
 Kind = Document.Kind
+# Agreement, period, item and surcharge: what a line may be a correction of.
+Corrected = tuple[int, int, str, Decimal | None]
 Reason = ParkedBilling.Reason
 
 
@@ -266,10 +269,11 @@ class _Finalising:
                 agreement_id=line.agreement,
                 period_id=line.period,
                 item=line.item,
+                surcharge=line.surcharge,
                 service_from=line.service_from,
                 service_until=line.service_until,
                 tax_rule_id=draft.tax_of(line).rule,
-                corrects_id=corrected.get((line.agreement, line.period, line.item)),
+                corrects_id=corrected.get((line.agreement, line.period, line.item, line.surcharge)),
                 counterpart=counterparts.get(line.key),
                 quantity=line.quantity,
                 charge_count=line.charges,
@@ -282,7 +286,7 @@ class _Finalising:
         Line.objects.bulk_create(rows.values(), batch_size=BATCH)
         return rows
 
-    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[tuple[int, int, str], int]:
+    def _corrected(self, kind: Document.Kind, lines: Iterable[Billable]) -> dict[Corrected, int]:
         """The first line of each agreement and item on earlier documents of the periods it is late for."""
         late = [line for line in lines if line.period != self.period.pk]
         rows = Line.objects.filter(
@@ -290,7 +294,7 @@ class _Finalising:
             agreement__in={line.agreement for line in late},
             period__in={line.period for line in late},
         ).order_by("-pk")
-        return {(line.agreement_id, line.period_id, line.item): line.pk for line in rows}
+        return {(line.agreement_id, line.period_id, line.item, line.surcharge): line.pk for line in rows}
 
     def _write_taxes(self, documents: Sequence[Document], wanted: Sequence[Draft]) -> None:
         rows: Iterator[DocumentTax] = (

@@ -41,6 +41,8 @@ Kind = Charge.Kind
 NOT_SETTLED = ParkedUsage.Reason.NOT_SETTLED
 log = structlog.get_logger(__name__)
 NOTHING = (0, Decimal(0))
+# Kind and price: charges of one correct each other, and stand on one line.
+Item = tuple[Charge.Kind, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +233,17 @@ class _Months:
             owed = _owed(sheet, settlement)
             charges = [
                 charge
-                for kind in OF_MONTHS
-                if (charge := self._missing(month, sheet, kind, owed.get(kind, NOTHING), last_reading))
+                for item in self._items(month, owed)
+                if (charge := self._missing(month, item, owed.get(item, NOTHING), last_reading))
             ]
             amount = sum((amount for _, amount in owed.values()), Decimal())
             yield Settled(self._row(month, sheet, settlement, amount), charges)
+
+    def _items(self, month: int, owed: Collection[Item]) -> Sequence[Item]:
+        """What is owed for a month, or was charged for it."""
+        slot = self.spans[month][1] - HOUR
+        charged = {(kind, charge.price) for kind in OF_MONTHS for charge in self.given[slot, kind]}
+        return sorted(charged | set(owed), key=lambda item: (OF_MONTHS.index(item[0]), item[1]))
 
     def _use(self, month: int) -> Use:
         quantity = self.sheets[month].quantity * SECONDS_AN_HOUR
@@ -265,33 +273,35 @@ class _Months:
             for start, end in self.spans
         ]
 
-    def _missing(
-        self, month: int, sheet: Sheet, kind: Charge.Kind, owed: tuple[int, Decimal], last_reading: int
-    ) -> Charge | None:
-        """What is to be charged until the charges of a month and kind are what is owed."""
+    def _missing(self, month: int, item: Item, owed: tuple[int, Decimal], last_reading: int) -> Charge | None:
+        """What is to be charged until the charges of a month, kind and price are what is owed."""
+        kind, price = item
         slot = self.spans[month][1] - HOUR
-        given = self.given[slot, kind]
+        of_kind = self.given[slot, kind]
+        given = [charge for charge in of_kind if charge.price == price]
         commission = commission_of(owed[1], self.agreement.commission_rate)
         quantity = owed[0] // self.part - sum(charge.quantity for charge in given)
         amount = owed[1] - sum(charge.amount for charge in given)
         commission -= sum(charge.commission for charge in given)
         if not (quantity or amount or commission):
             return None
-        return Charge(
+        missing = Charge(
             kind=kind,
             agreement=self.agreement,
             slot=slot,
-            sequence=given[-1].sequence + 1 if given else 0,
+            sequence=of_kind[-1].sequence + 1 if of_kind else 0,
             corrects=given[-1] if given else None,
             quantity=quantity,
             committed=0,
-            price=Decimal(0) if kind == Kind.OVERAGE else Decimal(sheet.price).scaleb(-PLACES),
+            price=price,
             currency=self.agreement.currency,
             amount=amount,
             commission=commission,
             credit=amount - commission,
             last_reading=last_reading,
         )
+        of_kind.append(missing)
+        return missing
 
     def _row(self, month: int, sheet: Sheet, settlement: Settlement, amount: Decimal) -> MonthSettlement:
         start, end = self.spans[month]
@@ -347,26 +357,28 @@ def _counts_for(np_per_card: Decimal | None) -> int:
     return MICRO if np_per_card is None else int(np_per_card.scaleb(PLACES))
 
 
-def _owed(sheet: Sheet, settlement: Settlement) -> dict[Charge.Kind, tuple[int, Decimal]]:
-    """By kind of charge, millionths of unit-seconds and what they cost beside the usage, at the base price.
+def _owed(sheet: Sheet, settlement: Settlement) -> dict[Item, tuple[int, Decimal]]:
+    """By kind of charge and price, millionths of unit-seconds and what they cost beside the usage.
 
     Of overage that is what the price of its tier is above the base price; units that were taken beyond the
     quantity at the base price are in no charge.
     """
-    owed: dict[Charge.Kind, tuple[int, Decimal]] = {}
+    owed: dict[Item, tuple[int, Decimal]] = {}
     for due in settlement.dues:
         base = priced(due.quantity, sheet.price)
         if due.kind is DueKind.OVERAGE and due.price != sheet.price:
-            _add(owed, Kind.OVERAGE, due.quantity, due.amount - base)
+            _add(owed, (Kind.OVERAGE, _price(due.price - sheet.price)), due.quantity, due.amount - base)
         elif due.kind is DueKind.SHORTFALL:
-            _add(owed, Kind.SHORTFALL, due.quantity, due.amount)
+            _add(owed, (Kind.SHORTFALL, _price(sheet.price)), due.quantity, due.amount)
         elif due.kind is DueKind.MAKE_UP:
-            _add(owed, Kind.MAKE_UP, -due.quantity, -base)
+            _add(owed, (Kind.MAKE_UP, _price(sheet.price)), -due.quantity, -base)
     return owed
 
 
-def _add(
-    owed: dict[Charge.Kind, tuple[int, Decimal]], kind: Charge.Kind, quantity: int, amount: Decimal
-) -> None:
-    before = owed.get(kind, NOTHING)
-    owed[kind] = before[0] + quantity, before[1] + amount
+def _price(micro: int) -> Decimal:
+    return Decimal(micro).scaleb(-PLACES)
+
+
+def _add(owed: dict[Item, tuple[int, Decimal]], item: Item, quantity: int, amount: Decimal) -> None:
+    before = owed.get(item, NOTHING)
+    owed[item] = before[0] + quantity, before[1] + amount

@@ -247,6 +247,16 @@ def test_what_is_not_there_is_told_as_such_and_not_as_too_dear(cast: Cast, model
     assert (explanation.outcome, explanation.binding) == ("unmatched", "capacity")
 
 
+def test_the_most_that_a_request_may_be_worth_is_cleared(cast: Cast, models: Any) -> None:
+    """12.50 × 1,000,000 nP × 20 hours is just that; the room in its limit would be beyond."""
+    term = concluded(cast, **IN_NP)
+    reserve(cast, term, models[0], lot=8, ends_at=APRIL + 20 * HOUR)
+    request = call_off(cast, term, "1000000", hours=20, deadline=APRIL + 20 * HOUR)
+    run(BEFORE)
+    assert MarketRun.objects.get(term=term).state == "committed"
+    assert Explanation.objects.get(request=request).binding == "capacity"
+
+
 def test_a_budget_is_charged_what_was_agreed(cast: Cast, models: Any) -> None:
     """Three cards for four hours cost 148.35, and nothing of the room in the limits."""
     term = concluded(cast, **IN_NP)

@@ -31,7 +31,7 @@ from marketplace.clearing.services import agreements_called_off
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement
-from marketplace.terms.sheet import MICRO
+from marketplace.terms.sheet import MICRO, Tier
 from tests.billing.builders import HOUR, agent_of, event, make_delivery, rate_at, send
 from tests.billing.focus_rules import problems
 from tests.billing.scenes import close
@@ -406,3 +406,41 @@ def test_no_run_clears_an_agreement_without_offers_or_without_requests(
     assert agreements_called_off(now=NOON - HOUR) == [term.pk]
     Offer.objects.filter(reserved_for=term).update(state="withdrawn", withdrawn_at=NOON)
     assert agreements_called_off(now=NOON - HOUR) == []
+
+
+def test_each_tier_has_a_charge_and_a_line(cast: Cast, settings: Any) -> None:
+    """Of 32 card-hours 2 are between 110 % and 120 %, and 8 above; a card-hour costs 3.60, 7.20 and 9.00."""
+    settings.BILLING_PERIOD = "hours:4"
+    tiers = (Tier(1_100_000, 7_200_000), Tier(1_200_000, 9_000_000))
+    term = short_months(cast, settings, sheet=replace(SHEET, tiers=tiers))
+    delivery = called_off(cast, term, 0)
+    deliver(delivery, 8, 8, 7, 6)
+    first = settle_at(AFTER_ONE)
+    assert owed(term) == [("overage", 2, Decimal("7.2")), ("overage", 5, Decimal(27))]
+    close(AFTER_ONE + 2 * HOUR)
+    deliver(delivery, -1, -1, 1, name="late", now=AFTER_ONE + HOUR)
+    deliver(called_off(cast, term, 1, cards=4), 4, 4, 4, 4)
+    second = settle_at(AFTER_TWO)
+    # The later tier alone is more: its charge corrects its own.
+    assert owed(term)[2:] == [("overage", 1, Decimal("5.4"))]
+    corrected = Charge.objects.get(kind="overage", corrects__isnull=False)
+    assert (corrected.sequence, corrected.price, corrected.corrects.price) == (
+        2,
+        Decimal("5.4"),
+        Decimal("5.4"),
+    )
+    close(AFTER_TWO + 3 * HOUR)
+    lines = Line.objects.filter(item="overage", document__kind="invoice").order_by("pk")
+    assert [(line.surcharge, line.amount) for line in lines] == [
+        (Decimal("3.6"), 720),
+        (Decimal("5.4"), 2700),
+        (Decimal("5.4"), 540),
+    ]
+    assert lines[2].corrects == lines[1]
+    assert "¥5.40/card-h more than agreed" in lines[1].about
+    assert first is not None
+    assert second is not None
+    assert replay_run(first).is_same
+    assert replay_run(second).is_same
+    for document in Document.objects.all():
+        assert not replay_bill(document).differences

@@ -18,6 +18,7 @@ from billing.ledger.models import Journal
 from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.web.formats import price
 
 
 class BillingPeriod(models.Model):
@@ -122,7 +123,8 @@ class Document(models.Model):
 class Line(models.Model):
     """What the charges of one agreement come to. The only place where money is rounded.
 
-    Of a term agreement each kind of charge has a line of its own, ``item``; it is empty for usage.
+    Of a term agreement each kind of charge has a line of its own, ``item``; it is empty for usage. Of overage
+    each tier has one: ``surcharge`` is what it costs above the agreed price.
 
     The charges of a line are of one billing period (``period``, which is an earlier one for usage that came
     late; ``corrects`` is then the line that the earlier document has for it) and under one tax rule.
@@ -136,6 +138,7 @@ class Line(models.Model):
     agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="lines")
     period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="lines")
     item = models.CharField(max_length=10, blank=True, choices=Charge.Kind)
+    surcharge = models.DecimalField(max_digits=18, decimal_places=6, null=True)
     service_from = models.DateTimeField()
     service_until = models.DateTimeField()
     tax_rule = models.ForeignKey(TaxRule, on_delete=models.PROTECT, related_name="lines")
@@ -152,6 +155,11 @@ class Line(models.Model):
             models.UniqueConstraint(fields=["document", "position"], name="line_once_a_position"),
             models.CheckConstraint(
                 condition=Q(service_until__gt=F("service_from")), name="line_has_a_service_period"
+            ),
+            models.CheckConstraint(
+                condition=Q(item="overage", surcharge__isnull=False)
+                | (~Q(item="overage") & Q(surcharge__isnull=True)),
+                name="line_of_a_tier_has_a_surcharge",
             ),
         ]
         indexes: ClassVar = [
@@ -170,7 +178,10 @@ class Line(models.Model):
             fleet = self.agreement.allocation.offer.fleet
             return f"{fleet.model}, {fleet.site}"
         facts = {"item": self.get_item_display(), "term": f"T{self.agreement.term_id}"}
-        return _("%(item)s, term agreement %(term)s") % facts
+        if self.surcharge is None:
+            return _("%(item)s, term agreement %(term)s") % facts
+        facts["price"] = price(self.surcharge, self.agreement.currency, self.agreement.unit.short)
+        return _("%(item)s, term agreement %(term)s: %(price)s more than agreed") % facts
 
 
 class DocumentTax(models.Model):

@@ -337,7 +337,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='charge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects__isnull', True), ('sequence', 0)), models.Q(('corrects__isnull', False), ('sequence__gt', 0)), _connector='OR'), name='charge_correction_names_its_charge'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects__isnull', True), ('sequence', 0)), models.Q(('corrects__isnull', False), ('sequence__gt', 0)), models.Q(('corrects__isnull', True), ('kind', 'overage')), _connector='OR'), name='charge_correction_names_its_charge'),
         ),
         migrations.AddConstraint(
             model_name='charge',
@@ -345,7 +345,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='charge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'usage'), ('price__gt', 0)), models.Q(('committed', 0), ('kind', 'sla_credit'), ('price', 0), ('quantity', 0)), models.Q(('committed', 0), ('kind', 'overage'), ('price', 0)), models.Q(('committed', 0), ('kind__in', ['shortfall', 'make_up']), ('price__gt', 0)), _connector='OR'), name='charge_has_a_price'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'usage'), ('price__gt', 0)), models.Q(('committed', 0), ('kind', 'sla_credit'), ('price', 0), ('quantity', 0)), models.Q(('committed', 0), ('kind', 'overage'), models.Q(('price', 0), _negated=True)), models.Q(('committed', 0), ('kind__in', ['shortfall', 'make_up']), ('price__gt', 0)), _connector='OR'), name='charge_has_a_price'),
         ),
         migrations.AddConstraint(
             model_name='charge',
@@ -353,7 +353,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='charge',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('kind', 'overage'), ('sequence', 0), _negated=True), ('quantity__gt', 0), _connector='OR'), models.Q(models.Q(('kind', 'shortfall'), ('sequence', 0), _negated=True), models.Q(('amount__gt', 0), ('quantity__gt', 0)), _connector='OR'), models.Q(models.Q(('kind', 'make_up'), ('sequence', 0), _negated=True), models.Q(('amount__lt', 0), ('quantity__lt', 0)), _connector='OR')), name='charge_of_a_month_has_its_sign'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('corrects__isnull', True), ('kind', 'overage'), _negated=True), ('quantity__gt', 0), _connector='OR'), models.Q(models.Q(('kind', 'shortfall'), ('sequence', 0), _negated=True), models.Q(('amount__gt', 0), ('quantity__gt', 0)), _connector='OR'), models.Q(models.Q(('kind', 'make_up'), ('sequence', 0), _negated=True), models.Q(('amount__lt', 0), ('quantity__lt', 0)), _connector='OR')), name='charge_of_a_month_has_its_sign'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='charge',

@@ -135,9 +135,10 @@ class Charge(models.Model):
     on the last slot of its agreement; it has corrections of its own.
 
     What a month of a term agreement owes beside the usage of its call-offs stands on the last slot of the
-    month: the surcharge for overage (of all tiers, so without a price), a shortfall, and what was made up,
-    which gives back what its usage cost. ``MonthSettlement`` has the figures that they follow from. Where the
-    agreement is in nP-hours, these count millionths of nP-seconds; usage is always in card-seconds.
+    month: the overage of each tier, of which the price is what the tier costs above the agreed one (its first
+    charge corrects nothing, whatever its number), a shortfall, and what was made up, which gives back what
+    its usage cost. ``MonthSettlement`` has the figures that they follow from. Where the agreement is in
+    nP-hours, these count millionths of nP-seconds; usage is always in card-seconds.
     """
 
     class Kind(models.TextChoices):
@@ -178,7 +179,9 @@ class Charge(models.Model):
                 fields=["corrects"], condition=Q(corrects__isnull=False), name="charge_corrected_once"
             ),
             models.CheckConstraint(
-                condition=Q(sequence=0, corrects__isnull=True) | Q(sequence__gt=0, corrects__isnull=False),
+                condition=Q(sequence=0, corrects__isnull=True)
+                | Q(sequence__gt=0, corrects__isnull=False)
+                | Q(kind="overage", corrects__isnull=True),
                 name="charge_correction_names_its_charge",
             ),
             models.CheckConstraint(
@@ -187,7 +190,7 @@ class Charge(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="usage", price__gt=0)
                 | Q(kind="sla_credit", price=0, quantity=0, committed=0)
-                | Q(kind="overage", price=0, committed=0)
+                | (Q(kind="overage", committed=0) & ~Q(price=0))
                 | Q(kind__in=["shortfall", "make_up"], price__gt=0, committed=0),
                 name="charge_has_a_price",
             ),
@@ -195,7 +198,7 @@ class Charge(models.Model):
                 condition=~Q(kind="sla_credit", sequence=0) | Q(amount__lt=0), name="charge_credit_gives_back"
             ),
             models.CheckConstraint(
-                condition=(~Q(kind="overage", sequence=0) | Q(quantity__gt=0))
+                condition=(~Q(kind="overage", corrects__isnull=True) | Q(quantity__gt=0))
                 & (~Q(kind="shortfall", sequence=0) | Q(quantity__gt=0, amount__gt=0))
                 & (~Q(kind="make_up", sequence=0) | Q(quantity__lt=0, amount__lt=0)),
                 name="charge_of_a_month_has_its_sign",

@@ -65,6 +65,6 @@ def _limit(wanted: engine.Alternative, price: int, lot: int) -> int:
     whole, beyond = wanted.amount, lot * max(wanted.gangs, 1)
     if wanted.divisible:
         whole, beyond = wanted.amount * wanted.duration, lot * (wanted.deadline - wanted.earliest)
-    most = MOST_WORTH * MICRO * MICRO // (wanted.amount * wanted.duration)
+    most = int(MOST_WORTH) * MICRO * MICRO // (wanted.amount * wanted.duration)
     bearable: int = -(-price * (whole + beyond) // whole)
     return min(bearable, most, MAX_MONEY)
