@@ -7,6 +7,7 @@ turns out otherwise later is corrected, never told twice.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ CREATE TABLE IF NOT EXISTS event (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_of_a_cell ON event (delivery, meter, since, number);
 CREATE INDEX IF NOT EXISTS event_waiting ON event (number) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS last_told (row TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), offset INTEGER NOT NULL) STRICT;
 """
 
 
@@ -121,6 +124,28 @@ class Buffer:
         query = "SELECT * FROM event WHERE delivery = ? AND meter = ? ORDER BY number"
         cursor = self.database.execute(query, (delivery, meter))
         return {told.metered.span.since: told.metered for told in _told(cursor)}
+
+    def remember(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """What the exchange last wanted, for when it does not answer."""
+        if rows == self.remembered():
+            return
+        with self._written():
+            self.database.execute("DELETE FROM last_told")
+            told = [(json.dumps(row),) for row in rows]
+            self.database.executemany("INSERT INTO last_told (row) VALUES (?)", told)
+
+    def remembered(self) -> list[dict[str, Any]]:
+        rows = self.database.execute("SELECT row FROM last_told ORDER BY rowid")
+        return [json.loads(row) for (row,) in rows]
+
+    def clock_offset(self) -> int | None:
+        """How far the site's clock was ahead of the exchange's, in seconds; None before it was compared."""
+        found = self.database.execute("SELECT offset FROM clock").fetchone()
+        return None if found is None else int(found[0])
+
+    def keep_clock_offset(self, seconds: int) -> None:
+        with self._written():
+            self.database.execute("INSERT OR REPLACE INTO clock (one, offset) VALUES (1, ?)", (seconds,))
 
     def forget(self, now: datetime) -> None:
         """Let go of what was told long ago. What waits or was refused stays."""
