@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from marketplace.agent.errors import SiteProblem
 
@@ -23,7 +23,6 @@ class Cluster:
 
     models: Mapping[str, Cards]
     users: Mapping[int, tuple[str, ...]]
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def cards(self, model: str) -> Cards:
         if model not in self.models:
