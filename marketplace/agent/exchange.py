@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -87,7 +88,7 @@ class Exchange:
         while address:
             page = self._send("GET", address)
             yield page
-            address = page["next"]
+            address = page["next"] and _on_the_exchange(page["next"])
 
     def _send(self, method: str, address: str, *, content: str | None = None, media_type: str = JSON) -> Any:
         wait = FIRST_WAIT
@@ -119,6 +120,12 @@ class Exchange:
 def connect(url: str) -> httpx.Client:
     """A client for one exchange. It follows no redirect: the token is for this address alone."""
     return httpx.Client(base_url=url, timeout=TIMEOUT)
+
+
+def _on_the_exchange(address: str) -> str:
+    """Path and query only: whatever host an answer names, the token goes to no other."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}"
 
 
 def _json(body: Mapping[str, Any]) -> str:

@@ -253,6 +253,22 @@ def test_a_refusal_is_told_from_an_outage(exchange: Exchange, counting: Counting
         exchange.send_events(["{}"])
 
 
+def test_pages_are_followed_on_the_exchange_alone() -> None:
+    asked = []
+
+    def page(request: httpx.Request) -> httpx.Response:
+        asked.append((request.url.host, request.url.query.decode()))
+        following = "http://elsewhere/api/v1/agent/deliveries?cursor=2" if len(asked) == 1 else None
+        clock = {"market_time": "2026-03-02T08:20:00Z", "clock_speed": 1}
+        return httpx.Response(200, json=clock | {"next": following, "results": [{"id": len(asked)}]})
+
+    with httpx.Client(base_url="http://exchange", transport=httpx.MockTransport(page)) as client:
+        clock, rows = Exchange(client, "chk_secret").deliveries()
+    assert asked == [("exchange", "limit=500"), ("exchange", "cursor=2")]
+    assert rows == [{"id": 1}, {"id": 2}]
+    assert clock.now() >= datetime(2026, 3, 2, 8, 20, tzinfo=UTC)
+
+
 def test_the_token_is_not_shown(exchange: Exchange) -> None:
     assert "chk_secret" not in repr(exchange)
 

@@ -118,7 +118,7 @@ class SlurmDriver:
     def _provide_account(self, wanted: Wanted, users: tuple[str, ...]) -> None:
         """The account and each user may use the QOS of the buyer's deliveries and no other."""
         account, name = account_of(wanted.buyer), qos_of(wanted.delivery)
-        if not objects.has_account(self.run, account):
+        if account not in objects.accounts(self.run):
             objects.add_account(self.run, account, frozenset({name}))
         there = {one.user: one for one in objects.associations(self.run) if one.account == account}
         ours = frozenset(qos for qos in there[""].qos if delivery_of(qos) is not None) | {name}
@@ -158,8 +158,9 @@ class SlurmDriver:
         return wanted.cards // sizes.pop() if len(sizes) == 1 else 0
 
     def _may_use(self, qos: str) -> list[objects.Association]:
-        """Users first: an account goes last."""
-        found = [one for one in objects.associations(self.run) if qos in one.qos]
+        """Users first: an account goes last. Only accounts that bear the mark."""
+        made = objects.accounts(self.run)
+        found = [one for one in objects.associations(self.run) if qos in one.qos and one.account in made]
         return sorted(found, key=lambda one: not one.user)
 
     def _kept(self, name: str, gres: str, span: Span) -> list[Holding]:

@@ -19,6 +19,7 @@ from marketplace.agent.usage import Span
 
 MARK = "cardhour"
 _DELIVERY = re.compile(r"ch-d([1-9][0-9]*)")
+_ACCOUNT = re.compile(r"ch-b[1-9][0-9]*")
 QOS = ("Name", "Description", "GrpTRES", "GrpSubmitJobs")
 ACCOUNT = ("Account", "Organization")
 ASSOCIATION = ("Account", "User", "QOS", "DefaultQOS")
@@ -103,27 +104,29 @@ def close_qos(run: Commands, name: str) -> None:
     run(*CHANGE, "modify", "qos", name, "set", "GrpSubmitJobs=0")
 
 
-def has_account(run: Commands, name: str) -> bool:
-    """``SiteProblem`` where it is there and another's."""
-    found = list(rows(run(*SHOW, "account", "where", f"name={name}", f"format={','.join(ACCOUNT)}"), ACCOUNT))
-    if any(row["Organization"] != MARK for row in found):
-        raise SiteProblem(f"The account {name} was not made by the agent, and it needs that name: rename it.")
-    return bool(found)
+def accounts(run: Commands) -> frozenset[str]:
+    """Those of the agent's; ``SiteProblem`` where another's has a name of the agent's."""
+    named = [
+        row
+        for row in rows(run(*SHOW, "account", f"format={','.join(ACCOUNT)}"), ACCOUNT)
+        if _ACCOUNT.fullmatch(row["Account"])
+    ]
+    if others := [row["Account"] for row in named if row["Organization"] != MARK]:
+        raise SiteProblem(
+            f"The account {others[0]} was not made by the agent, and it needs that name: rename it."
+        )
+    return frozenset(row["Account"] for row in named)
 
 
 def associations(run: Commands) -> list[Association]:
-    """Those of the accounts that the agent made, each account's own first."""
-    made = {
-        row["Account"]
-        for row in rows(run(*SHOW, "account", f"format={','.join(ACCOUNT)}"), ACCOUNT)
-        if row["Organization"] == MARK
-    }
-    found = []
-    columns = f"format={','.join(ASSOCIATION)}"
-    for row in rows(run(*SHOW, "association", columns), ASSOCIATION):
-        if row["Account"] in made:
-            qos = frozenset(filter(None, row["QOS"].split(",")))
-            found.append(Association(row["Account"], row["User"], qos, row["DefaultQOS"]))
+    """Those of accounts with a name of the agent's, each account's own first."""
+    found = [
+        Association(
+            row["Account"], row["User"], frozenset(filter(None, row["QOS"].split(","))), row["DefaultQOS"]
+        )
+        for row in rows(run(*SHOW, "association", f"format={','.join(ASSOCIATION)}"), ASSOCIATION)
+        if _ACCOUNT.fullmatch(row["Account"])
+    ]
     return sorted(found, key=lambda one: (one.account, one.user))
 
 
