@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE INDEX IF NOT EXISTS event_of_a_cell ON event (delivery, meter, since, number);
 CREATE INDEX IF NOT EXISTS event_waiting ON event (number) WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS last_told (row TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), offset INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS clock (since INTEGER PRIMARY KEY, offset INTEGER NOT NULL) STRICT;
 """
 
 
@@ -138,14 +138,18 @@ class Buffer:
         rows = self.database.execute("SELECT row FROM last_told ORDER BY rowid")
         return [json.loads(row) for (row,) in rows]
 
-    def clock_offset(self) -> int | None:
-        """How far the site's clock was ahead of the exchange's, in seconds; None before it was compared."""
-        found = self.database.execute("SELECT offset FROM clock").fetchone()
-        return None if found is None else int(found[0])
+    def clock_offset(self) -> tuple[int, int] | None:
+        """How far the site's clock is ahead of the exchange's, in seconds, and since when, by the exchange's;
+        None before they were compared."""
+        query = "SELECT offset, since FROM clock ORDER BY since DESC LIMIT 1"
+        found: tuple[int, int] | None = self.database.execute(query).fetchone()
+        return found
 
-    def keep_clock_offset(self, seconds: int) -> None:
+    def keep_clock_offset(self, seconds: int, *, since: int) -> None:
         with self._written():
-            self.database.execute("INSERT OR REPLACE INTO clock (one, offset) VALUES (1, ?)", (seconds,))
+            self.database.execute(
+                "INSERT OR REPLACE INTO clock (since, offset) VALUES (?, ?)", (since, seconds)
+            )
 
     def forget(self, now: datetime) -> None:
         """Let go of what was told long ago. What waits or was refused stays."""

@@ -57,6 +57,7 @@ class Reconciler:
     is_full: bool = True
     now: int = 0
     offset: int = 0
+    offset_since: int = 0
     exchange_clock: Clock = field(init=False)
     turn_now: Turn = field(default_factory=Turn)
 
@@ -87,7 +88,8 @@ class Reconciler:
 
     def _alone(self) -> None:
         """While the exchange does not answer, the buyer has what it was to have, to its end and no longer."""
-        self.now = int(self.clock()) - (self.buffer.clock_offset() or 0)
+        self.offset, self.offset_since = self.buffer.clock_offset() or (0, 0)
+        self.now = int(self.clock()) - self.offset
         for row in self.buffer.remembered():
             delivery = Delivery.of(row)
             if delivery.state != "scheduled":
@@ -167,10 +169,11 @@ class Reconciler:
         if delivery.metered is None:
             return
         known = self.buffer.noted(delivery.id, ALLOCATED)
+        # Of what lies before the clocks were set otherwise, the accounting speaks in another time.
+        asked_again = max(self.now - LOOK_BACK, self.offset_since) if again else self.now
         for cell in cells(delivery.metered):
             over = cell.until + SETTLE <= self.now
-            known_for_good = cell.since in known and not (again and cell.until > self.now - LOOK_BACK)
-            if over and not known_for_good:
+            if over and (cell.since not in known or cell.until > asked_again):
                 self._note(delivery, cell)
 
     def _note(self, delivery: Delivery, cell: Span) -> None:
@@ -190,10 +193,10 @@ class Reconciler:
         ahead = round(self.clock()) - self.now if exchange_clock.speed == 1 else 0
         ahead = ahead if abs(ahead) >= IN_STEP else 0
         known = self.buffer.clock_offset()
-        if known is None or abs(known - ahead) >= IN_STEP:
-            self.buffer.keep_clock_offset(ahead)
-            known = ahead
-        self.offset = known
+        if known is None or abs(known[0] - ahead) >= IN_STEP:
+            known = (ahead, 0 if known is None else self.now)
+            self.buffer.keep_clock_offset(known[0], since=known[1])
+        self.offset, self.offset_since = known
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self.now, UTC)

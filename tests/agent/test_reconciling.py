@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -243,6 +245,68 @@ def test_a_site_whose_clock_is_wrong_is_metered_alike(scene: Scene, ahead: int) 
     if abs(ahead) > 2:
         scene.site.shifted(ahead)
     scene.live()
+    assert scene.counted() == [OF_THE_FIRST_HOUR, OF_THE_SECOND]
+    assert scene.is_over()
+
+
+def test_a_clock_that_is_set_right_changes_no_hour_that_was_metered(scene: Scene) -> None:
+    scene.ahead = 300
+    scene.site.shifted(300)
+    scene.live(MOMENTS[:3])
+    scene.ahead = 0
+    scene.site.jobs[scene.delivery] = JOBS[-1:]
+    scene.live(MOMENTS[3:])
+    assert scene.counted() == [OF_THE_FIRST_HOUR, 4 * 2_200]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_line_that_is_cut_at_random_changes_no_figure(scene: Scene, seed: int) -> None:
+    """Of all requests a quarter never arrives, and of a quarter the answer is lost."""
+    chance, whole = random.Random(seed), scene.client._transport
+
+    def cut(request: httpx.Request) -> httpx.Response:
+        fate = chance.random()
+        if fate < 0.25:
+            raise httpx.ConnectError("cut before")
+        answer = whole.handle_request(request)
+        if fate < 0.5:
+            raise httpx.ReadError("cut after")
+        return answer
+
+    scene.client._transport = httpx.MockTransport(cut)
+    for moment in [*MOMENTS, *(2 * HOUR + minutes * MINUTE for minutes in range(4, 40))]:
+        scene.hands.now = START + moment
+        with suppress(Unavailable):
+            scene.turn()
+    scene.client._transport = whole
+    scene.turn()
+    active = Delivery.objects.get().active_from
+    assert active is not None
+    assert scene.is_over()
+    late = max(0, int(active.timestamp()) - JOBS[1].since)
+    assert late == 0
+    assert scene.counted() == [OF_THE_FIRST_HOUR, OF_THE_SECOND]
+
+
+def test_old_and_repeated_answers_undo_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the exchange wanted before, told again later and in any order."""
+    told: list[list[dict[str, Any]]] = []
+    deliveries = Exchange.deliveries
+
+    def kept(exchange: Exchange) -> Any:
+        clock, rows = deliveries(exchange)
+        told.append(rows)
+        return clock, rows
+
+    monkeypatch.setattr(Exchange, "deliveries", kept)
+    scene.live(MOMENTS[:3])
+    for rows in [*reversed(told), *told]:
+        clock = deliveries(Exchange(scene.client, scene.token))[0]
+        monkeypatch.setattr(Exchange, "deliveries", lambda _exchange, told=(clock, rows): told)
+        scene.turn()
+        assert scene.site.present() == {scene.delivery}
+    monkeypatch.setattr(Exchange, "deliveries", deliveries)
+    scene.live(MOMENTS[3:])
     assert scene.counted() == [OF_THE_FIRST_HOUR, OF_THE_SECOND]
     assert scene.is_over()
 
