@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.actors import Capability, Viewer
 from marketplace.api.pagination import Cursor
 from marketplace.api.problems import problem_of
-from marketplace.api.views import DomainListView, DomainView
+from marketplace.api.views import DomainDetailView, DomainListView, DomainView
 from marketplace.delivery.models import Delivery, DeliveryTransition
 from marketplace.delivery.selectors import (
     DUE_WITHIN,
@@ -71,6 +71,16 @@ class AgentDeliveries(DomainListView[Delivery]):
         before, since = wanted.pop("due_before"), wanted.pop("over_since", None)
         mine = with_state_since(deliveries_of_agent(self.viewer))
         return (due(mine, before) if since is None else over_since(mine, since)).filter(**wanted)
+
+
+class AgentDelivery(DomainDetailView[Delivery]):
+    """One delivery, over or not: before it removes anything, the agent asks what became of it."""
+
+    serializer_class = AgentDeliverySerializer
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        require_agent(self.viewer)
+        return with_state_since(deliveries_of_agent(self.viewer))
 
 
 class AgentStep(DomainView):

@@ -20,6 +20,7 @@ class TransitionSerializer(serializers.ModelSerializer[DeliveryTransition]):
 
 
 class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
+    buyer = serializers.IntegerField(source="agreement.buyer_id", read_only=True)
     cards = serializers.IntegerField(source="agreement.cards", read_only=True)
     model = serializers.CharField(source=f"{FLEET}.model.slug", read_only=True)
     memory_gb = serializers.DecimalField(
@@ -35,6 +36,7 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
         fields = (
             "id",
             "agreement",
+            "buyer",
             "site",
             "fleet",
             "state",

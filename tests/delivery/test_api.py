@@ -48,6 +48,7 @@ def test_an_agent_learns_the_time_and_what_is_due(
         {
             "id": delivery.pk,
             "agreement": agreement.pk,
+            "buyer": cast.buyer.pk,
             "site": delivery.site_id,
             "fleet": agreement.allocation.offer.fleet_id,
             "state": "scheduled",
@@ -68,6 +69,16 @@ def test_an_agent_learns_the_time_and_what_is_due(
     assert len(later["results"]) == 2
     assert client.get(f"{POLL}?state=active", headers=agent).json()["results"] == []
     assert client.get(f"{POLL}?due_before=soon", headers=agent).status_code == 422
+
+
+def test_an_agent_asks_what_became_of_a_delivery(
+    cast: Cast, client: Client, agent: dict[str, str], delivery: Delivery, now: datetime
+) -> None:
+    Delivery.objects.update(state="failed", failure="fire")
+    shown = client.get(f"{POLL}/{delivery.pk}", headers=agent).json()
+    assert (shown["id"], shown["state"], shown["active_from"]) == (delivery.pk, "failed", None)
+    other = bearer(cast.token(cast.other_owner, Scope.AGENT))
+    assert client.get(f"{POLL}/{delivery.pk}", headers=other).status_code == 404
 
 
 def test_what_is_over_is_not_due(

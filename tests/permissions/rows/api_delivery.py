@@ -32,8 +32,12 @@ ROWS = [
         given=listed(a_delivery),
         shown_to=frozenset({"token_agent"}),
     ),
-    Row("api:agent-step", agents(token_stranger=404), method="POST", given=a_delivery, body=PROVISIONING),
+    Row("api:agent-delivery-detail", agents(token_stranger=404), given=a_delivery),
     # A buyer's agent token finds no site of the buyer's.
+    Row(
+        "api:agent-delivery-detail", agents(token_agent=404, token_stranger=404), of="buyer", given=a_delivery
+    ),
+    Row("api:agent-step", agents(token_stranger=404), method="POST", given=a_delivery, body=PROVISIONING),
     Row(
         "api:agent-step",
         agents(token_agent=404, token_stranger=404),

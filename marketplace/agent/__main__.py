@@ -1,0 +1,5 @@
+import sys
+
+from marketplace.agent.main import main
+
+sys.exit(main())

@@ -1,0 +1,137 @@
+"""What a site tells its agent: one TOML file, whose mistakes are named."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from marketplace.agent.driver import Driver
+from marketplace.agent.errors import SiteProblem
+from marketplace.agent.manual import ManualDriver
+from marketplace.agent.slurm.commands import Commands
+from marketplace.agent.slurm.driver import SlurmDriver
+from marketplace.agent.slurm.settings import Cards, Cluster
+
+DRIVERS = ("slurm", "ssh-manual")
+SECRET = 0o077
+
+
+class BadConfiguration(SiteProblem):
+    """Names the file, the entry and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    url: str
+    token_file: Path
+    state: Path
+    driver: str
+    own: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Configuration:
+        try:
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            configuration = cls(
+                url=_address(_text(told, "url")),
+                token_file=Path(_text(told, "token_file")),
+                state=Path(_text(told, "state")),
+                driver=_text(told, "driver"),
+                own=told.get(told["driver"], {}),
+            )
+            configuration.make_driver()
+        except (OSError, tomllib.TOMLDecodeError, SiteProblem) as error:
+            raise BadConfiguration(f"{path}: {error}") from error
+        return configuration
+
+    def token(self) -> str:
+        """The secret, from a file that nobody else can read."""
+        try:
+            mode = self.token_file.stat().st_mode
+            token = self.token_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadConfiguration(f"The token cannot be read: {error}.") from error
+        if mode & SECRET:
+            raise BadConfiguration(f"{self.token_file} is open to others: chmod 600 {self.token_file}")
+        if not token.isascii() or not token.isprintable() or not token:
+            raise BadConfiguration(f"{self.token_file} holds no token.")
+        return token
+
+    def make_driver(self) -> Driver:
+        match self.driver:
+            case "slurm":
+                return SlurmDriver(self._cluster(), Commands(_texts(self.own, "environment")))
+            case "ssh-manual":
+                return self.manual()
+            case _:
+                raise SiteProblem(f"“driver” is “{self.driver}”; it is one of {', '.join(DRIVERS)}.")
+
+    def manual(self) -> ManualDriver:
+        if self.driver != "ssh-manual":
+            raise SiteProblem(f"Nothing is handed over by hand here: the driver is {self.driver}.")
+        return ManualDriver(self.state / "handovers", _Memory(_texts(self.own, "memory_gb")))
+
+    def _cluster(self) -> Cluster:
+        models = {
+            model: Cards(
+                gres=_text(cards, "gres"),
+                partition=_text(cards, "partition"),
+                memory_gb=_text(cards, "memory_gb"),
+            )
+            for model, cards in _table(self.own, "models").items()
+        }
+        users = {
+            _number(buyer): tuple(str(login) for login in logins)
+            for buyer, logins in _table(self.own, "users").items()
+        }
+        return Cluster(models, users)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    told: Mapping[str, str]
+
+    def __call__(self, model: str) -> str:
+        if model not in self.told:
+            raise SiteProblem(
+                f"The configuration does not say what memory a card of “{model}” has: add it under "
+                f'[ssh-manual.memory_gb] as {model} = "80".'
+            )
+        return self.told[model]
+
+
+def _text(table: Mapping[str, Any], name: str) -> str:
+    value = table.get(name)
+    if not isinstance(value, str) or not value:
+        raise SiteProblem(f"“{name}” is missing, or is no text.")
+    return value
+
+
+def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = table.get(name, {})
+    if not isinstance(value, dict):
+        raise SiteProblem(f"“{name}” is no table.")
+    return value
+
+
+def _texts(table: Mapping[str, Any], name: str) -> dict[str, str]:
+    return {key: str(value) for key, value in _table(table, name).items()}
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise SiteProblem(f"“{text}” under [slurm.users] is no number of an organisation.")
+    return int(text)
+
+
+def _address(url: str) -> str:
+    """Over the network the token goes encrypted."""
+    parts = urlsplit(url)
+    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+        raise SiteProblem(f"“url” is “{url}”; it begins with https://.")
+    return url

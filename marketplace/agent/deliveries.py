@@ -1,0 +1,74 @@
+"""A delivery as the exchange tells it, and its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil, floor
+from typing import Any, Self
+
+from marketplace.agent.driver import Acceptance, Wanted
+from marketplace.agent.usage import Span
+
+BEFORE = ("scheduled", "provisioning", "accepting")
+OVER = ("ended", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """``metered`` is when the buyer had it, as far as is known now; None where it never began."""
+
+    id: int
+    site: int
+    buyer: int
+    state: str
+    cards: int
+    model: str
+    window: Span
+    metered: Span | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        starts, ends = _seconds(row["starts_at"]), _seconds(row["ends_at"])
+        began, stopped = row["active_from"], row["active_until"]
+        metered = None
+        if began is not None:
+            metered = Span(ceil(_seconds(began)), floor(ends if stopped is None else _seconds(stopped)))
+        return cls(
+            id=row["id"],
+            site=row["site"],
+            buyer=row["buyer"],
+            state=row["state"],
+            cards=row["cards"],
+            model=row["model"],
+            window=Span(ceil(starts), floor(ends)),
+            metered=metered,
+        )
+
+    def wanted(self, offset: int) -> Wanted:
+        """As the scheduler should have it, whose clock is so many seconds ahead of the exchange's."""
+        return Wanted(self.id, self.buyer, self.cards, self.model, shifted(self.window, offset))
+
+
+def shifted(span: Span, offset: int) -> Span:
+    return Span(span.since + offset, span.until + offset)
+
+
+def step(to: str, at: int, report: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    told = datetime.fromtimestamp(at, UTC).isoformat()
+    return {"to": to, "at": told, "report": {"by": "cardhour-agent"} | dict(report or {})}
+
+
+def accepted(at: int, seen: Acceptance) -> dict[str, Any]:
+    acceptance = {
+        "cards_visible": seen.cards_visible,
+        "model": seen.model,
+        "memory_gb": seen.memory_gb,
+        "passed": seen.passed,
+    }
+    return step("active", at, {"acceptance": acceptance, "evidence": dict(seen.evidence)})
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

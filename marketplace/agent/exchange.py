@@ -1,0 +1,132 @@
+"""The exchange as its API: bounded waits, a few tries, and answers that are told apart.
+
+Everything that is sent may be sent again: steps and meter events are known by what they say, so an
+answer that was lost costs another request and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from marketplace.agent.errors import AgentError
+
+JSON = "application/json"
+EVENTS = "application/cloudevents-batch+json"
+TIMEOUT = httpx.Timeout(30, connect=10)
+TRIES = 3
+FIRST_WAIT = 0.5
+PAGE = 500
+LATER = frozenset({408, 425, 429})
+STILL_RUNNING = "idempotency_key_in_use"
+
+
+class Unavailable(AgentError):
+    """The exchange did not answer, or not with an answer: the same is sent again at the next turn."""
+
+
+class Refused(AgentError):
+    """The exchange understood and said no. ``problem`` is its problem document."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status, self.problem = status, problem
+        super().__init__(f"{status} {problem.get('code', '')}: {problem.get('detail', '')}")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The exchange's clock, carried on between the answers that tell it. In a demo it runs faster."""
+
+    told: datetime
+    speed: int
+    heard: float
+
+    def now(self) -> datetime:
+        return self.told + timedelta(seconds=(time.monotonic() - self.heard) * self.speed)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Raises ``Unavailable`` or ``Refused``."""
+
+    client: httpx.Client
+    token: str = field(repr=False)
+    sleep: Callable[[float], None] = time.sleep
+
+    def deliveries(self) -> tuple[Clock, list[dict[str, Any]]]:
+        """What is to be looked after, and what time it is there."""
+        rows: list[dict[str, Any]] = []
+        for page in self._pages("/api/v1/agent/deliveries"):
+            clock = Clock(datetime.fromisoformat(page["market_time"]), page["clock_speed"], time.monotonic())
+            rows += page["results"]
+        return clock, rows
+
+    def delivery(self, pk: int) -> dict[str, Any]:
+        found: dict[str, Any] = self._send("GET", f"/api/v1/agent/deliveries/{pk}")
+        return found
+
+    def take_step(self, pk: int, step: Mapping[str, Any]) -> None:
+        self._send("POST", f"/api/v1/agent/deliveries/{pk}/transitions", content=_json(step))
+
+    def send_events(self, bodies: list[str]) -> list[dict[str, Any]]:
+        """What became of each event, in their order."""
+        answer = self._send(
+            "POST", "/api/v1/meter-events", content=f"[{','.join(bodies)}]", media_type=EVENTS
+        )
+        results: list[dict[str, Any]] = answer["results"]
+        return results
+
+    def _pages(self, path: str) -> Iterator[dict[str, Any]]:
+        address: str | None = f"{path}?limit={PAGE}"
+        while address:
+            page = self._send("GET", address)
+            yield page
+            address = page["next"] and _on_the_exchange(page["next"])
+
+    def _send(self, method: str, address: str, *, content: str | None = None, media_type: str = JSON) -> Any:
+        wait = FIRST_WAIT
+        for _ in range(TRIES - 1):
+            try:
+                return self._try(method, address, content, media_type)
+            except Unavailable:
+                self.sleep(wait)
+                wait *= 2
+        return self._try(method, address, content, media_type)
+
+    def _try(self, method: str, address: str, content: str | None, media_type: str) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": media_type}
+        try:
+            response = self.client.request(method, address, content=content, headers=headers)
+            body = response.json() if response.content else None
+        except (httpx.TransportError, ValueError) as error:
+            raise Unavailable(f"{method} {address}: {type(error).__name__}") from error
+        if response.status_code in LATER or response.status_code >= 500:
+            raise Unavailable(f"{method} {address}: {response.status_code}")
+        if not response.is_success:
+            problem = body if isinstance(body, dict) else {}
+            if problem.get("code") == STILL_RUNNING:
+                raise Unavailable(f"{method} {address}: still running")
+            raise Refused(response.status_code, problem)
+        return body
+
+
+def connect(url: str) -> httpx.Client:
+    """A client for one exchange. It follows no redirect: the token is for this address alone."""
+    return httpx.Client(base_url=url, timeout=TIMEOUT)
+
+
+def _on_the_exchange(address: str) -> str:
+    """Path and query only: whatever host an answer names, the token goes to no other."""
+    parts = urlsplit(address)
+    return f"{parts.path}?{parts.query}"
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, separators=(",", ":"))

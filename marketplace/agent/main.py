@@ -1,0 +1,172 @@
+"""`cardhour-agent`: the command of the agent."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from marketplace.agent.buffer import Buffer
+from marketplace.agent.configuration import Configuration
+from marketplace.agent.errors import AgentError, SiteProblem
+from marketplace.agent.exchange import Exchange, Unavailable, connect
+from marketplace.agent.reconciling import Reconciler, Turn
+
+CONFIGURATION = Path("/etc/cardhour/agent.toml")
+EVERY = 15.0
+LONGEST_WAIT = 120.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0, or 1 with a line on standard error that says what is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        configuration = Configuration.read(options.config)
+        return int(options.what(configuration, options))
+    except AgentError as problem:
+        _complain(str(problem))
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def run(configuration: Configuration, options: argparse.Namespace) -> int:
+    """Turn after turn, until it is ended."""
+    with _agent(configuration) as agent:
+        wait = _turn(agent, EVERY)
+        while not options.once:
+            time.sleep(wait)
+            wait = _turn(agent, wait)
+    return 0
+
+
+def doctor(configuration: Configuration, _options: argparse.Namespace) -> int:
+    """What works and what does not, each in a line; 1 where anything does not."""
+    findings = [_finding(name, check) for name, check in _checks(configuration)]
+    return int(not all(findings))
+
+
+def status(configuration: Configuration, _options: argparse.Namespace) -> int:
+    """What waits for the exchange, and what the exchange will not take."""
+    buffer = Buffer.open(configuration.state / "buffer.sqlite3")
+    _say(f"{buffer.waiting()} events wait for the exchange.")
+    for event_id, reason in buffer.refused():
+        _say(f"refused: {event_id}: {reason}")
+    buffer.close()
+    return 0
+
+
+def handed_over(configuration: Configuration, options: argparse.Namespace) -> int:
+    configuration.manual().hand_over(options.delivery, options.cards, at=int(time.time()))
+    return 0
+
+
+def taken_back(configuration: Configuration, options: argparse.Namespace) -> int:
+    configuration.manual().take_back(options.delivery, at=int(time.time()))
+    return 0
+
+
+@contextmanager
+def _agent(configuration: Configuration) -> Iterator[Reconciler]:
+    """The one agent of a state folder."""
+    configuration.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (configuration.state / "lock").open("w") as lock, connect(configuration.url) as client:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SiteProblem(f"Another agent works in {configuration.state}.") from error
+        buffer = Buffer.open(configuration.state / "buffer.sqlite3")
+        exchange = Exchange(client, configuration.token())
+        try:
+            yield Reconciler(exchange, configuration.make_driver(), buffer)
+        finally:
+            buffer.close()
+
+
+def _turn(agent: Reconciler, waited: float) -> float:
+    """One turn; returns how long to wait. While the exchange does not answer, longer each time."""
+    try:
+        _report(agent.turn())
+    except Unavailable as outage:
+        _report(agent.turn_now)
+        _complain(f"the exchange does not answer ({outage}); what is metered is kept")
+        return min(waited * 2, LONGEST_WAIT)
+    except AgentError as problem:
+        _complain(str(problem))
+    return EVERY
+
+
+def _report(turn: Turn) -> None:
+    if turn.told:
+        _say(f"{turn.deliveries} deliveries; {turn.told} events told")
+    for delivery, problem in turn.problems:
+        _complain(f"D{delivery}: {problem}" if delivery else problem)
+
+
+def _checks(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str]]]:
+    def exchange() -> str:
+        with connect(configuration.url) as client:
+            clock, rows = Exchange(client, configuration.token()).deliveries()
+        ahead = round(time.time() - clock.now().timestamp())
+        if clock.speed == 1 and abs(ahead) > 2:
+            raise SiteProblem(f"It answers, but this clock is {ahead} seconds ahead of its: set up NTP.")
+        return f"it answers, with {len(rows)} deliveries to look after"
+
+    def buffer() -> str:
+        configuration.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = Buffer.open(configuration.state / "buffer.sqlite3")
+        waiting, refused = kept.waiting(), len(kept.refused())
+        kept.close()
+        if refused:
+            raise SiteProblem(f"The exchange refused {refused} events: cardhour-agent status")
+        return f"{waiting} events wait"
+
+    def driver() -> str:
+        return f"{len(configuration.make_driver().present())} deliveries are set up"
+
+    yield "configuration", lambda: f"driver {configuration.driver}"
+    yield "exchange", exchange
+    yield "buffer", buffer
+    yield configuration.driver, driver
+
+
+def _finding(name: str, check: Callable[[], str]) -> bool:
+    try:
+        _say(f"ok      {name}: {check()}")
+    except AgentError as problem:
+        _say(f"WRONG   {name}: {problem}")
+        return False
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cardhour-agent", description="The agent of a Cardhour site")
+    parser.add_argument("--config", type=Path, default=CONFIGURATION, help=f"default: {CONFIGURATION}")
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("run", help="deliver and meter, until it is ended")
+    command.add_argument("--once", action="store_true", help="one turn only")
+    command.set_defaults(what=run)
+    commands.add_parser("doctor", help="check everything, and say what is wrong").set_defaults(what=doctor)
+    commands.add_parser("status", help="what the buffer holds").set_defaults(what=status)
+    command = commands.add_parser("handed-over", help="a buyer has cards, given by hand")
+    command.add_argument("delivery", type=int)
+    command.add_argument("cards", type=int)
+    command.set_defaults(what=handed_over)
+    command = commands.add_parser("taken-back", help="the cards of a delivery were taken back")
+    command.add_argument("delivery", type=int)
+    command.set_defaults(what=taken_back)
+    return parser
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _complain(line: str) -> None:
+    sys.stderr.write(f"cardhour-agent: {line}\n")
+    sys.stderr.flush()

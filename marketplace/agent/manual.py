@@ -1,0 +1,125 @@
+"""A driver without a scheduler: people hand cards over and take them back, and the agent records when.
+
+One small file a delivery says what was asked for and what was handed over. `cardhour-agent handed-over`
+and `taken-back` write into it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from marketplace.agent.driver import Acceptance, Wanted
+from marketplace.agent.errors import SiteProblem
+from marketplace.agent.usage import Holding, Span, card_seconds
+
+
+@dataclass(slots=True)
+class Handover:
+    """``holdings`` are the cards that the buyer had, one after the other; the last may still last."""
+
+    delivery: int
+    buyer: int
+    cards: int
+    model: str
+    holdings: list[Holding] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        """Cards that the buyer has now."""
+        last = self.holdings[-1] if self.holdings else None
+        return last.cards if last is not None and last.until is None else 0
+
+    def end(self, at: int) -> None:
+        if self.held:
+            last = self.holdings.pop()
+            self.holdings.append(Holding(last.cards, last.since, at))
+
+
+@dataclass(frozen=True, slots=True)
+class ManualDriver:
+    """``memory_gb`` of each model is what the site's people say it is."""
+
+    folder: Path
+    memory_gb: Callable[[str], str]
+
+    def present(self) -> frozenset[int]:
+        return frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.json"))
+
+    def provide(self, wanted: Wanted) -> None:
+        known = self._read(wanted.delivery)
+        if known is None:
+            known = Handover(wanted.delivery, wanted.buyer, wanted.cards, wanted.model)
+        elif known.cards == wanted.cards:
+            return
+        known.cards = wanted.cards
+        self._write(known)
+
+    def accept(self, wanted: Wanted) -> Acceptance:
+        known = self._read(wanted.delivery)
+        held = 0 if known is None else known.held
+        if held < wanted.cards:
+            raise SiteProblem(
+                f"Hand {wanted.cards} {wanted.model} to organisation {wanted.buyer}, test them, and say "
+                f"`cardhour-agent handed-over {wanted.delivery} {wanted.cards}`. It has {held}."
+            )
+        evidence = {"driver": "ssh-manual", "by": "people of the site"}
+        return Acceptance(held, wanted.model, self.memory_gb(wanted.model), passed=True, evidence=evidence)
+
+    def stop(self, delivery: int) -> bool:
+        known = self._read(delivery)
+        if known is not None and known.held:
+            raise SiteProblem(
+                f"D{delivery} is over: take its {known.held} {known.model} back from organisation "
+                f"{known.buyer} and say `cardhour-agent taken-back {delivery}`."
+            )
+        return True
+
+    def remove(self, delivery: int) -> None:
+        self._path(delivery).unlink(missing_ok=True)
+
+    def card_seconds(self, wanted: Wanted, span: Span) -> int:
+        known = self._read(wanted.delivery)
+        held = card_seconds([] if known is None else known.holdings, span)
+        return min(held, wanted.cards * span.seconds)
+
+    def hand_over(self, delivery: int, cards: int, *, at: int) -> None:
+        """The buyer has so many cards from a moment on."""
+        known = self._asked(delivery)
+        known.end(at)
+        known.holdings.append(Holding(cards, at, None))
+        self._write(known)
+
+    def take_back(self, delivery: int, *, at: int) -> None:
+        known = self._asked(delivery)
+        known.end(at)
+        self._write(known)
+
+    def _asked(self, delivery: int) -> Handover:
+        known = self._read(delivery)
+        if known is None:
+            raise SiteProblem(f"Nobody asked for D{delivery} here.")
+        return known
+
+    def _path(self, delivery: int) -> Path:
+        return self.folder / f"{delivery}.json"
+
+    def _read(self, delivery: int) -> Handover | None:
+        try:
+            kept = json.loads(self._path(delivery).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return Handover(**kept | {"holdings": [Holding(**one) for one in kept["holdings"]]})
+
+    def _write(self, handover: Handover) -> None:
+        """All of it or nothing, and on disk."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        new = self.folder / f"{handover.delivery}.new"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(asdict(handover), file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path(handover.delivery))

@@ -1,0 +1,202 @@
+"""One turn: what the exchange wants, made so at the site, and what the site metered, told to the exchange.
+
+A turn starts from what the exchange and the scheduler say now and from the buffer; it remembers nothing
+else. Each thing that it does may be repeated. So an agent that is killed anywhere goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import ParamSpec
+
+from marketplace.agent.buffer import Buffer
+from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, step
+from marketplace.agent.driver import Driver
+from marketplace.agent.errors import AgentError, SiteProblem
+from marketplace.agent.events import ALLOCATED, Metered
+from marketplace.agent.exchange import Clock, Exchange, Unavailable
+from marketplace.agent.usage import Span, cells
+
+P = ParamSpec("P")
+
+SETTLE = 90
+"""Seconds after which the accounting knows of what ended: its daemons pass it on one to another."""
+
+LOOK_BACK = 6 * 3_600
+"""What the accounting said is asked again for so long; what it says otherwise is corrected."""
+
+IN_STEP = 3
+"""Clocks that differ by less seconds are taken for one."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a turn met. ``problems`` are for the site's people, by delivery; 0 is the agent's own."""
+
+    deliveries: int = 0
+    told: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """``clock`` is the site's own, in seconds since 1970.
+
+    Every ``full_every`` seconds, and when it begins, what is at the site is compared with what should be.
+    """
+
+    exchange: Exchange
+    driver: Driver
+    buffer: Buffer
+    clock: Callable[[], float] = time.time
+    full_every: float = 300
+    last_full: float | None = None
+    is_full: bool = True
+    now: int = 0
+    offset: int = 0
+    offset_since: int = 0
+    exchange_clock: Clock = field(init=False)
+    turn_now: Turn = field(default_factory=Turn)
+
+    def turn(self) -> Turn:
+        """``Unavailable`` where the exchange does not answer: by then the site was looked after."""
+        self.turn_now = Turn()
+        began = time.monotonic()
+        self.is_full = self.last_full is None or began >= self.last_full + self.full_every
+        try:
+            self._with_the_exchange()
+        except Unavailable:
+            self._alone()
+            raise
+        self.last_full = began if self.is_full else self.last_full
+        return self.turn_now
+
+    def _with_the_exchange(self) -> None:
+        self.exchange_clock, rows = self.exchange.deliveries()
+        self._compare_clocks(self.exchange_clock)
+        self.buffer.remember(rows)
+        due = [Delivery.of(row) for row in rows]
+        self.turn_now.deliveries = len(due)
+        for delivery in due:
+            self._attempt(delivery.id, self._converge, delivery)
+        self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
+        self._attempt(0, self._tell)
+        self.buffer.forget(self._moment())
+
+    def _alone(self) -> None:
+        """While the exchange does not answer, the buyer has what it was to have, to its end and no longer."""
+        self.offset, self.offset_since = self.buffer.clock_offset() or (0, 0)
+        self.now = int(self.clock()) - self.offset
+        for row in self.buffer.remembered():
+            delivery = Delivery.of(row)
+            if delivery.state != "scheduled":
+                self._attempt(delivery.id, self._keep, delivery)
+
+    def _attempt(
+        self, delivery: int, what: Callable[P, None], *arguments: P.args, **options: P.kwargs
+    ) -> None:
+        """What fails for one delivery is noted, and tried again at the next turn."""
+        try:
+            what(*arguments, **options)
+        except Unavailable:
+            raise
+        except AgentError as problem:
+            self.turn_now.problems.append((delivery, str(problem)))
+
+    def _converge(self, delivery: Delivery) -> None:
+        if delivery.state in BEFORE:
+            self._begin(delivery)
+        elif self.now < delivery.window.until:
+            self._keep(delivery)
+        elif self._is_finished(delivery):
+            self.exchange.take_step(delivery.id, step("ended", delivery.window.until))
+            self.driver.remove(delivery.id)
+
+    def _begin(self, delivery: Delivery) -> None:
+        """Everything that can be done now, one step after the other."""
+        wanted, pk = delivery.wanted(self.offset), delivery.id
+        if self.now >= delivery.window.until:
+            raise SiteProblem(f"D{pk} could not begin before its time was over.")
+        if delivery.state == "scheduled":
+            self.exchange.take_step(pk, step("provisioning", self.now))
+        self.driver.provide(wanted)
+        if delivery.state != "accepting":
+            self.exchange.take_step(pk, step("accepting", self.now))
+        if self.now < delivery.window.since:
+            return
+        seen = self.driver.accept(wanted)
+        if not seen.passed:
+            raise SiteProblem(
+                f"D{pk} does not pass acceptance: {seen.cards_visible} of {delivery.cards} cards are there."
+            )
+        self.exchange.take_step(pk, accepted(int(self.exchange_clock.now().timestamp()), seen))
+
+    def _keep(self, delivery: Delivery) -> None:
+        if self.now >= delivery.window.until:
+            self.driver.stop(delivery.id)
+        elif self.is_full:
+            self.driver.provide(delivery.wanted(self.offset))
+        self._meter(delivery, again=self.is_full)
+
+    def _is_finished(self, delivery: Delivery) -> bool:
+        """Nothing of it runs any more, and all that it used is with the exchange."""
+        if not self.driver.stop(delivery.id):
+            return False
+        self._meter(delivery, again=True)
+        if delivery.metered is not None and self.now < delivery.metered.until + SETTLE:
+            return False
+        self._tell()
+        return self.buffer.waiting(delivery.id) == 0
+
+    def _clear_what_is_over(self, due: frozenset[int]) -> None:
+        """Remove what is at the site and not due: but only what the exchange says is over."""
+        for pk in sorted(self.driver.present() - due):
+            self._attempt(pk, self._clear, pk)
+
+    def _clear(self, pk: int) -> None:
+        delivery = Delivery.of(self.exchange.delivery(pk))
+        if delivery.state not in OVER or not self.driver.stop(pk):
+            return
+        self._meter(delivery, again=True)
+        if delivery.metered is None or self.now >= delivery.metered.until + SETTLE:
+            self.driver.remove(pk)
+
+    def _meter(self, delivery: Delivery, *, again: bool) -> None:
+        """Note what was used in each hour that is over; ``again`` what the accounting says otherwise now."""
+        if delivery.metered is None:
+            return
+        known = self.buffer.noted(delivery.id, ALLOCATED)
+        # Of what lies before the clocks were set otherwise, the accounting speaks in another time.
+        asked_again = max(self.now - LOOK_BACK, self.offset_since) if again else self.now
+        for cell in cells(delivery.metered):
+            over = cell.until + SETTLE <= self.now
+            if over and (cell.since not in known or cell.until > asked_again):
+                self._note(delivery, cell)
+
+    def _note(self, delivery: Delivery, cell: Span) -> None:
+        quantity = self.driver.card_seconds(delivery.wanted(self.offset), shifted(cell, self.offset))
+        metered = Metered(delivery.site, delivery.id, ALLOCATED, cell, quantity)
+        self.buffer.note(metered, now=self._moment())
+
+    def _tell(self) -> None:
+        self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())
+
+    def _compare_clocks(self, exchange_clock: Clock) -> None:
+        """Where the clocks differ, the difference is kept: a second more or less moves no cell.
+
+        A demo's clock runs at another speed than the site's, so there they are not compared.
+        """
+        self.now = int(exchange_clock.now().timestamp())
+        ahead = round(self.clock()) - self.now if exchange_clock.speed == 1 else 0
+        ahead = ahead if abs(ahead) >= IN_STEP else 0
+        known = self.buffer.clock_offset()
+        if known is None or abs(known[0] - ahead) >= IN_STEP:
+            known = (ahead, 0 if known is None else self.now)
+            self.buffer.keep_clock_offset(known[0], since=known[1])
+        self.offset, self.offset_since = known
+
+    def _moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)

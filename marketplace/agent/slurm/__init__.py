@@ -1,0 +1,1 @@
+"""Slurm, spoken to through its own commands: sacctmgr, scontrol, sacct, squeue and scancel."""

@@ -1,0 +1,188 @@
+"""Slurm as a driver.
+
+A buyer's organisation gets an account, a delivery a QOS of the same limit as was sold, and, where whole
+nodes were sold, a reservation for its window. The QOS is made first and removed last, so whatever was
+made is found by it.
+
+The limit is on the cards of the sold type and on cards of any type: a job that asks for cards without
+naming a type is measured by the second only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from marketplace.agent.driver import Acceptance, Wanted
+from marketplace.agent.slurm import accounting, objects
+from marketplace.agent.slurm.commands import Commands
+from marketplace.agent.slurm.objects import account_of, delivery_of, qos_of
+from marketplace.agent.slurm.settings import Cluster
+from marketplace.agent.usage import Holding, Span, card_seconds
+
+SACCT = ("sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2")
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmDriver:
+    cluster: Cluster
+    run: Commands
+    now: Callable[[], float] = time.time
+
+    def present(self) -> frozenset[int]:
+        return frozenset(pk for name in objects.all_qos(self.run) if (pk := delivery_of(name)) is not None)
+
+    def provide(self, wanted: Wanted) -> None:
+        users = self.cluster.users_of(wanted.buyer)
+        self._provide_qos(wanted)
+        self._provide_account(wanted, users)
+        self._reserve(wanted)
+
+    def accept(self, wanted: Wanted) -> Acceptance:
+        """What Slurm knows of the nodes: those of the reservation, or all that could run the buyer's jobs."""
+        cards = self.cluster.cards(wanted.model)
+        nodes = objects.nodes_with(self.run, cards.gres)
+        reserved = objects.all_reservations(self.run).get(qos_of(wanted.delivery))
+        short = self._whole_nodes(wanted) and reserved is None
+        names = nodes.keys() if reserved is None else set(objects.hosts(self.run, reserved.hosts))
+        visible = sum(node.cards for name, node in nodes.items() if name in names and node.up)
+        return Acceptance(
+            cards_visible=min(visible, wanted.cards),
+            model=wanted.model,
+            memory_gb=cards.memory_gb,
+            passed=visible >= wanted.cards and not short,
+            evidence={
+                "driver": "slurm",
+                "gres": cards.gres,
+                "nodes": sorted(names),
+                "memory_gb": "configured",
+            },
+        )
+
+    def stop(self, delivery: int) -> bool:
+        name = qos_of(delivery)
+        if name not in objects.all_qos(self.run):
+            return True
+        objects.close_qos(self.run, name)
+        self.run("scancel", f"--qos={name}")
+        return not self.run("squeue", "--noheader", "--all", "--format=%i", f"--qos={name}").split()
+
+    def remove(self, delivery: int) -> None:
+        name = qos_of(delivery)
+        if name in objects.all_reservations(self.run):
+            objects.drop_reservation(self.run, name)
+        for one in self._may_use(name):
+            left = one.qos - {name}
+            if left:
+                objects.set_qos(self.run, one.account, one.user, left)
+            elif one.user:
+                objects.remove_user(self.run, one.account, one.user)
+            else:
+                objects.remove_account(self.run, one.account)
+        if name in objects.all_qos(self.run):
+            objects.remove_qos(self.run, name)
+
+    def card_seconds(self, wanted: Wanted, span: Span) -> int:
+        """What jobs held, and what was reserved, used or not; no second and no card of it twice.
+
+        Slurm says of a suspended job how long it was suspended, and not when; asked about one span only,
+        it says how long in that span.
+        """
+        name, gres = qos_of(wanted.delivery), self.cluster.cards(wanted.model).gres
+        told = self.run(
+            *SACCT,
+            f"--qos={name}",
+            f"--starttime={objects.written(span.since)}",
+            f"--endtime={objects.written(span.until)}",
+            f"--format={','.join(accounting.JOBS)}",
+        )
+        outside = [
+            job.holding
+            for job in accounting.jobs(told, gres=gres)
+            if job.qos == name and job.reservation != name
+        ]
+        held = card_seconds([*outside, *self._kept(name, gres, span)], span)
+        return min(held, wanted.cards * span.seconds)
+
+    def _provide_qos(self, wanted: Wanted) -> None:
+        name, gres = qos_of(wanted.delivery), self.cluster.cards(wanted.model).gres
+        kind = gres.partition(":")[0]
+        limit = frozenset({f"gres/{gres}={wanted.cards}", f"gres/{kind}={wanted.cards}"})
+        known = objects.all_qos(self.run).get(name)
+        if known is None:
+            objects.add_qos(self.run, name, limit)
+        elif known.limit != limit or known.is_closed:
+            objects.limit_qos(self.run, name, limit)
+
+    def _provide_account(self, wanted: Wanted, users: tuple[str, ...]) -> None:
+        """The account and each user may use the QOS of the buyer's deliveries and no other."""
+        account, name = account_of(wanted.buyer), qos_of(wanted.delivery)
+        if account not in objects.accounts(self.run):
+            objects.add_account(self.run, account, frozenset({name}))
+        there = {one.user: one for one in objects.associations(self.run) if one.account == account}
+        ours = frozenset(qos for qos in there[""].qos if delivery_of(qos) is not None) | {name}
+        if there[""].qos != ours:
+            objects.set_qos(self.run, account, "", ours)
+        for user in users:
+            if user not in there:
+                objects.add_user(self.run, account, user, ours)
+            elif there[user].qos != ours:
+                objects.set_qos(self.run, account, user, ours)
+
+    def _reserve(self, wanted: Wanted) -> None:
+        """Whole nodes only: Slurm reserves no part of a node's cards. The rest is bounded by the QOS."""
+        name, nodes = qos_of(wanted.delivery), self._whole_nodes(wanted)
+        if nodes == 0 or wanted.window.until <= self.now():
+            return
+        known = objects.all_reservations(self.run).get(name)
+        if known is None:
+            since = wanted.window.since if wanted.window.since > self.now() else None
+            objects.reserve(
+                self.run,
+                name,
+                account=account_of(wanted.buyer),
+                partition=self.cluster.cards(wanted.model).partition,
+                nodes=nodes,
+                since=since,
+                until=wanted.window.until,
+            )
+        elif (known.nodes, known.window.until) != (nodes, wanted.window.until):
+            objects.change_reservation(self.run, name, nodes=nodes, until=wanted.window.until)
+
+    def _whole_nodes(self, wanted: Wanted) -> int:
+        sizes = {
+            node.cards
+            for node in objects.nodes_with(self.run, self.cluster.cards(wanted.model).gres).values()
+        }
+        return wanted.cards // sizes.pop() if len(sizes) == 1 else 0
+
+    def _may_use(self, qos: str) -> list[objects.Association]:
+        """Users first: an account goes last. Only accounts that bear the mark."""
+        made = objects.accounts(self.run)
+        found = [one for one in objects.associations(self.run) if qos in one.qos and one.account in made]
+        return sorted(found, key=lambda one: not one.user)
+
+    def _kept(self, name: str, gres: str, span: Span) -> list[Holding]:
+        """What the delivery's reservations of whole nodes held, as the accounting remembers them."""
+        times = (f"Start={objects.written(span.since)}", f"End={objects.written(span.until)}")
+        told = self.run(
+            *objects.SHOW,
+            "reservation",
+            f"Names={name}",
+            *times,
+            f"format={','.join(accounting.RESERVATIONS)}",
+        )
+        reserved = [one for one in accounting.reservations(told) if one.name == name]
+        if not reserved:
+            return []
+        events = self.run(*objects.SHOW, "event", *times, f"format={','.join(accounting.EVENTS)}")
+        out = accounting.outages(events)
+        nodes = objects.nodes_with(self.run, gres)
+        return [
+            holding
+            for one in reserved
+            for host in objects.hosts(self.run, one.nodes)
+            if host in nodes
+            for holding in accounting.kept(one, host, nodes[host].cards, out, span)
+        ]

@@ -1,0 +1,60 @@
+"""Cards that people hand over: the agent asks, waits and records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from marketplace.agent.driver import Wanted
+from marketplace.agent.errors import SiteProblem
+from marketplace.agent.manual import ManualDriver
+from marketplace.agent.usage import Span
+from tests.agent.contract import DriverContract
+
+NOW = 1_772_442_000
+
+
+@dataclass
+class ManualSite:
+    driver: ManualDriver
+    now: int = NOW
+
+    def snapshot(self) -> object:
+        return {path.name: path.read_text() for path in self.driver.folder.glob("*")}
+
+    def people(self, wanted: Wanted) -> None:
+        self.driver.hand_over(wanted.delivery, wanted.cards, at=self.now)
+
+    def people_end(self, wanted: Wanted) -> None:
+        self.driver.take_back(wanted.delivery, at=self.now)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> ManualSite:
+    return ManualSite(ManualDriver(tmp_path / "handovers", {"ascend-910b": "64"}.__getitem__))
+
+
+class TestManual(DriverContract):
+    def test_nothing_is_accepted_before_people_say_so(self, site: ManualSite, wanted: Wanted) -> None:
+        site.driver.provide(wanted)
+        with pytest.raises(SiteProblem, match=r"`cardhour-agent handed-over 7 8`\. It has 0"):
+            site.driver.accept(wanted)
+
+    def test_nothing_is_over_before_people_say_so(self, site: ManualSite, wanted: Wanted) -> None:
+        self.provide(site, wanted)
+        with pytest.raises(SiteProblem, match="`cardhour-agent taken-back 7`"):
+            site.driver.stop(7)
+
+    def test_what_the_buyer_had_is_counted_from_hand_to_hand(self, site: ManualSite, wanted: Wanted) -> None:
+        site.driver.provide(wanted)
+        site.driver.hand_over(7, 4, at=NOW + 100)
+        site.driver.hand_over(7, 8, at=NOW + 200)
+        site.driver.take_back(7, at=NOW + 500)
+        assert site.driver.card_seconds(wanted, Span(NOW, NOW + 3600)) == 4 * 100 + 8 * 300
+        assert site.driver.card_seconds(wanted, Span(NOW + 150, NOW + 210)) == 4 * 50 + 8 * 10
+
+    def test_what_nobody_asked_for_is_not_handed_over(self, site: ManualSite) -> None:
+        with pytest.raises(SiteProblem, match="Nobody asked for D8"):
+            site.driver.hand_over(8, 1, at=NOW)
