@@ -15,7 +15,7 @@ from billing.presentation import card_hours, charge_line
 from billing.rating.models import MonthSettlement
 from billing.rating.selectors import charges_for
 from billing.rating.settling import OF_MONTHS, months_of
-from billing.rating_views import WITH_DOCUMENTS
+from billing.tables import WITH_DOCUMENTS
 from marketplace.terms.selectors import term_agreements_for
 
 FIGURES = (

@@ -3,4 +3,7 @@ from django.urls import path
 from marketplace.web import views
 
 app_name = "web"
-urlpatterns = [path("styleguide/", views.styleguide, name="styleguide")]
+urlpatterns = [
+    path("styleguide/", views.styleguide, name="styleguide"),
+    path("tables/<slug:table>/columns/", views.columns, name="columns"),
+]

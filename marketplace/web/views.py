@@ -1,12 +1,19 @@
-"""The style guide: every component in every state, on one page."""
+"""What belongs to no slice: the style guide, and how a reader likes its tables."""
 
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
 
+from accounts.models import User
+from marketplace.clock import market_now
+from marketplace.web import services
 from marketplace.web.samples import samples
+from marketplace.web.tables.table import REGISTERED
 
 
 def styleguide(request: HttpRequest) -> HttpResponse:
@@ -14,3 +21,20 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if not settings.STYLEGUIDE:
         raise Http404
     return render(request, "styleguide/index.html", samples())
+
+
+@login_required
+@require_POST
+def columns(request: HttpRequest, table: str) -> HttpResponse:
+    """Keep which columns of a table the reader wants to see, or forget it; then back to the table."""
+    shown = REGISTERED.get(table)
+    if shown is None or not isinstance(request.user, User):
+        raise Http404
+    if "forget" in request.POST:
+        services.forget_columns(user=request.user, table=shown, now=market_now())
+    else:
+        keys = request.POST.getlist("column")
+        services.choose_columns(user=request.user, table=shown, keys=keys, now=market_now())
+    back = request.POST.get("next", "")
+    here = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return redirect(back if here else "home")

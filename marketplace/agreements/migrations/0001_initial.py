@@ -68,6 +68,10 @@ class Migration(migrations.Migration):
             model_name='agreement',
             index=models.Index(fields=['owner', '-id'], name='agreements__owner_i_bed7f6_idx'),
         ),
+        migrations.AddIndex(
+            model_name='agreement',
+            index=models.Index(fields=['kind', 'currency'], include=('id', 'buyer', 'owner', 'cards', 'starts_at', 'ends_at', 'card_hours', 'value'), name='agreement_list'),
+        ),
         migrations.AddConstraint(
             model_name='agreement',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('allocation__isnull', False), ('cards__gt', 0), ('kind', 'spot'), ('term', None)), models.Q(('allocation__isnull', False), ('cards__gt', 0), ('kind', 'call_off'), ('term__isnull', False)), models.Q(('allocation', None), ('cards', 0), ('kind', 'term'), ('term__isnull', False)), _connector='OR'), name='agreement_is_of_its_kind'),
