@@ -55,8 +55,8 @@ def page(measured: Measured) -> str:
 
 On a market of the size of a nation (`demo/national.py`: 7,000 sites, 20,000 fleets, 100,000 requests and
 agreements, 30 days), {measured.rate} requests a second over the pages in turn, against gunicorn as in
-production (`docker/gunicorn.conf.py`). Timed by the client from when a request was due, on the machine that also serves.
-The buyer and the owner are those with most requests and most sites; the auditor sees everything.
+production (`docker/gunicorn.conf.py`). Timed by the client from when a request was due, on the machine that
+also serves. The buyer and the owner are those with most requests and most sites; the auditor sees everything.
 
     {measured.command}
 

@@ -1,4 +1,4 @@
-"""What belongs to no slice: the style guide, and how a reader likes its tables."""
+"""What belongs to no slice: search, the style guide, and how a reader likes its tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from accounts.requests import PageRequest
 from marketplace.clock import market_now
 from marketplace.web import services
 from marketplace.web.samples import samples
+from marketplace.web.search import find
 from marketplace.web.tables.table import REGISTERED
 
 
@@ -21,6 +23,15 @@ def styleguide(request: HttpRequest) -> HttpResponse:
     if not settings.STYLEGUIDE:
         raise Http404
     return render(request, "styleguide/index.html", samples())
+
+
+@require_safe
+def search(request: PageRequest) -> HttpResponse:
+    """What ``?q=`` finds: a page of its own, and the answer inside of the palette that "/" opens."""
+    text = request.GET.get("q", "")
+    context = {"q": text, "groups": find(request.viewer, text)}
+    inside = request.headers.get("HX-Request")
+    return render(request, "search/_found.html" if inside else "search/search.html", context)
 
 
 @login_required

@@ -13,5 +13,6 @@ def a_table(cast: Cast) -> dict[str, object]:
 
 ROWS = [
     Row("web:styleguide", everybody(404)),
+    Row("web:search", everybody(200), query="q=1"),
     Row("web:columns", everybody(302), method="POST", given=a_table, body={"column": "buyer"}, public=True),
 ]
