@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -298,7 +299,7 @@ def load_national(*, actor: Actor, now: datetime, seed: int, size: Size = NATION
         audit.record(actor=actor, action="national.loaded", target=owner, now=now, data={"seed": seed})
 
 
-def _facts(now: datetime, size: Size) -> dict[str, object]:
+def _facts(now: datetime, size: Size) -> dict[str, Any]:
     window = int((BEHIND + AHEAD).total_seconds() // 3600) // -(-size.agreements // size.fleets)
     return {
         "owners": size.owners,
