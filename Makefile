@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-month-end bench-quote bench-rating lint types format shell manage
+.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-month-end bench-pages bench-quote bench-rating lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ bench-rating: venv ## How fast readings are rated (ARGS="--rounds 5 --seed 1")
 
 bench-month-end: venv ## How long a month takes to rate and to close (ARGS="--agreements 2000")
 	@exec .venv/bin/python -m benchmarks.rating.month_end $(ARGS)
+
+bench-pages: venv ## How long pages take on a national market (ARGS="--rate 20 --seconds 60")
+	@exec .venv/bin/python -m benchmarks.pages.run $(ARGS)
 
 lint: venv ## ruff, import contracts, templates
 	@exec $(WORKBENCH) lint

@@ -37,7 +37,6 @@ from billing.invoicing.selectors import totals_of as totals_of_documents
 from billing.invoicing.spans import newest
 from billing.money import from_minor
 from billing.presentation import (
-    DocumentLine,
     LineOfDocument,
     charge_line,
     document_line,
@@ -45,51 +44,26 @@ from billing.presentation import (
     line_of_document,
     tax_lines,
 )
+from billing.tables import DOCUMENTS, PARKED
 from marketplace.clock import market_now
 from marketplace.errors import InvalidInput
-from marketplace.web.listing import Column, Listing, as_csv, csv_link, page_of, show
+from marketplace.web.listing import Field, as_csv, csv_link, page_of
+from marketplace.web.tables import as_it_is, show
 
 Kind = Document.Kind
 PERIODS_SHOWN = 6
 
-DOCUMENTS: Listing[Document, DocumentLine] = Listing(
-    name="cardhour-documents",
-    template="billing/documents.html",
-    columns=(
-        Column(gettext_lazy("Number"), lambda line: line.document.number),
-        Column(gettext_lazy("Organisation"), lambda line: line.document.organisation),
-        Column(gettext_lazy("Period from"), lambda line: line.document.period.starts_at),
-        Column(gettext_lazy("Period until"), lambda line: line.document.period.ends_at),
-        Column(gettext_lazy("Net"), lambda line: line.net),
-        Column(gettext_lazy("Tax"), lambda line: line.tax),
-        Column(gettext_lazy("Total"), lambda line: line.total),
-        Column(gettext_lazy("Currency"), lambda line: line.document.currency),
-        Column(gettext_lazy("Finalised"), lambda line: line.document.finalised_at),
-        Column(gettext_lazy("Due"), lambda line: line.document.due_on),
-        Column(gettext_lazy("Open"), lambda line: line.open),
-        Column(gettext_lazy("State"), lambda line: line.standing and line.standing.state),
-    ),
-    keys={
-        "number": "number",
-        "period": "period__starts_at",
-        "total": "total",
-        "party": "organisation__name_en",
-        "due": "due_on",
-    },
-    default="-number",
-)
-
-LINES: Sequence[Column[LineOfDocument]] = (
-    Column(gettext_lazy("Agreement"), lambda each: each.line.agreement),
-    Column(gettext_lazy("Service from"), lambda each: each.line.service_from),
-    Column(gettext_lazy("Service until"), lambda each: each.line.service_until),
-    Column(gettext_lazy("Quantity"), lambda each: each.line.quantity),
-    Column(gettext_lazy("Counted in"), lambda each: each.line.agreement.unit.seconds),
-    Column(gettext_lazy("Before rounding"), lambda each: each.line.exact),
-    Column(gettext_lazy("Amount"), lambda each: each.amount),
-    Column(gettext_lazy("Tax rate"), lambda each: each.line.tax_rule.rate),
-    Column(gettext_lazy("Corrects"), lambda each: each.line.corrects and each.line.corrects.document),
-    Column(gettext_lazy("Credits"), lambda each: each.line.credits and each.line.credits.document),
+LINES: Sequence[Field[LineOfDocument]] = (
+    Field(gettext_lazy("Agreement"), lambda each: each.line.agreement),
+    Field(gettext_lazy("Service from"), lambda each: each.line.service_from),
+    Field(gettext_lazy("Service until"), lambda each: each.line.service_until),
+    Field(gettext_lazy("Quantity"), lambda each: each.line.quantity),
+    Field(gettext_lazy("Counted in"), lambda each: each.line.agreement.unit.seconds),
+    Field(gettext_lazy("Before rounding"), lambda each: each.line.exact),
+    Field(gettext_lazy("Amount"), lambda each: each.amount),
+    Field(gettext_lazy("Tax rate"), lambda each: each.line.tax_rule.rate),
+    Field(gettext_lazy("Corrects"), lambda each: each.line.corrects and each.line.corrects.document),
+    Field(gettext_lazy("Credits"), lambda each: each.line.credits and each.line.credits.document),
 )
 
 
@@ -103,13 +77,17 @@ def documents(request: PageRequest, kind: Document.Kind) -> HttpResponseBase:
     context = {
         "filter": choice,
         "kind": kind,
-        "totals": _in_units(rows),
         "all": _in_units(everything),
         "overdue": _overdue(request) if kind == Kind.INVOICE else [],
         "suspended": suspensions_for(request.viewer) if kind == Kind.INVOICE else [],
     }
     return show(
-        request, DOCUMENTS, with_open_amounts(rows), context, line=lambda row: document_line(row, now=now)
+        request,
+        DOCUMENTS[kind],
+        rows,
+        "billing/documents.html",
+        context,
+        line=lambda row: document_line(row, now=now),
     )
 
 
@@ -206,13 +184,11 @@ def credit(request: PageRequest, number: str) -> HttpResponse:
 
 @login_required
 @require_safe
-def parked(request: PageRequest) -> HttpResponse:
+def parked(request: PageRequest) -> HttpResponseBase:
     """Charges that cannot stand on a document until somebody enters a fact, for operators and auditors."""
     if not request.viewer.sees_everything:
         raise Http404
-    return render(
-        request, "billing/parked.html", {"page": page_of(request, parked_billing_for(request.viewer))}
-    )
+    return show(request, PARKED, parked_billing_for(request.viewer), "billing/parked.html", {}, line=as_it_is)
 
 
 def _creditable(request: PageRequest, shown: Document) -> Decimal | None:

@@ -30,24 +30,29 @@ def counted(quantity: int, unit: Unit) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class ChargeLine:
-    """``unit`` is that of the quantity: ``card-h`` or ``nP-h``."""
+    """``unit`` is that of the quantity: ``card-h`` or ``nP-h``.
+
+    ``documents`` are those that the charge stands on and that are the reader's; none are ``waiting``.
+    """
 
     charge: Charge
     quantity: Decimal
     unit: str
-    invoice: Document | None
-    statement: Document | None
+    documents: Sequence[Document]
+    waiting: bool
 
 
-def charge_line(charge: Charge) -> ChargeLine:
-    """The charge must come with ``invoiced`` and its documents selected."""
+def charge_line(charge: Charge, reader: Organisation | None = None) -> ChargeLine:
+    """The charge must come with ``invoiced`` and its documents selected. Without a reader: both documents."""
     invoiced = getattr(charge, "invoiced", None)
+    lines = (invoiced.invoice_line, invoiced.statement_line) if invoiced else ()
+    documents = [line.document for line in lines]
     return ChargeLine(
         charge=charge,
         quantity=counted(charge.quantity, charge.agreement.unit),
         unit=charge.agreement.unit.short,
-        invoice=invoiced.invoice_line.document if invoiced else None,
-        statement=invoiced.statement_line.document if invoiced else None,
+        documents=[each for each in documents if not reader or each.organisation_id == reader.pk],
+        waiting=not documents,
     )
 
 

@@ -14,9 +14,8 @@ from billing.presentation import card_hours, charge_line
 from billing.rating.models import RatingRun
 from billing.rating.replay import replay_run
 from billing.rating.selectors import charges_for, runs_for
+from billing.tables import WITH_DOCUMENTS
 from marketplace.web.listing import page_of
-
-WITH_DOCUMENTS = ("invoiced__invoice_line__document", "invoiced__statement_line__document")
 
 
 @login_required

@@ -15,7 +15,7 @@ from billing.presentation import charge_line, counted
 from billing.rating.models import OF_MONTHS, MonthSettlement
 from billing.rating.selectors import charges_for
 from billing.rating.settling import months_of
-from billing.rating_views import WITH_DOCUMENTS
+from billing.tables import WITH_DOCUMENTS
 from marketplace.terms.selectors import term_agreements_for
 from marketplace.terms.sheet import Unit
 

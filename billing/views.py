@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Capability
@@ -28,7 +28,6 @@ from billing.invoicing.models import Line
 from billing.invoicing.selectors import documents_for, needs_finance, open_charges_for
 from billing.ledger.selectors import accounts_for, checks_for, differences_for, statement_of
 from billing.presentation import (
-    ChargeLine,
     PostingLine,
     account_lines,
     card_hours,
@@ -39,41 +38,13 @@ from billing.presentation import (
 from billing.rating.disputes import speaks_for
 from billing.rating.models import Charge, ServiceLevel
 from billing.rating.selectors import charges_for, disputes_of, history_of, readings_of, totals_of
+from billing.tables import CHARGES, WITH_DOCUMENTS
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.selectors import placed_for
-from marketplace.web.listing import ROWS_A_CHUNK, Column, Listing, as_csv, csv_link, page_of, show
+from marketplace.web.listing import ROWS_A_CHUNK, Field, as_csv, csv_link, page_of
+from marketplace.web.tables import show
 
 HOURS_A_PAGE = 48
-WITH_DOCUMENTS = ("invoiced__invoice_line__document", "invoiced__statement_line__document")
-
-CHARGES: Listing[Charge, ChargeLine] = Listing(
-    name="cardhour-usage",
-    template="billing/usage.html",
-    columns=(
-        Column(gettext_lazy("Charge"), lambda line: line.charge.pk),
-        Column(gettext_lazy("Agreement"), lambda line: line.charge.agreement_id),
-        Column(gettext_lazy("Buyer"), lambda line: line.charge.agreement.buyer),
-        Column(gettext_lazy("Owner"), lambda line: line.charge.agreement.owner),
-        Column(gettext_lazy("Hour from"), lambda line: line.charge.slot),
-        Column(gettext_lazy("Quantity"), lambda line: line.charge.quantity),
-        Column(gettext_lazy("Counted in"), lambda line: line.charge.agreement.unit.seconds),
-        Column(gettext_lazy("Price"), lambda line: line.charge.price),
-        Column(gettext_lazy("Amount"), lambda line: line.charge.amount),
-        Column(gettext_lazy("Commission"), lambda line: line.charge.commission),
-        Column(pgettext_lazy("charge", "Credit"), lambda line: line.charge.credit),
-        Column(gettext_lazy("Currency"), lambda line: line.charge.currency),
-        Column(gettext_lazy("Corrects"), lambda line: line.charge.corrects_id),
-    ),
-    keys={
-        "charge": "pk",
-        "agreement": "agreement",
-        "hour": "slot",
-        "quantity": "quantity",
-        "price": "price",
-        "amount": "amount",
-    },
-    default="-hour",
-)
 
 
 @login_required
@@ -82,15 +53,17 @@ def usage(request: PageRequest) -> HttpResponseBase:
     require_finance(request)
     choice = ChargeFilter(request.GET)
     rows = choice.of(_of_finance(request, charges_for(request.viewer)))
-    totals = [dict(total, hours=card_hours(total["total_quantity"])) for total in totals_of(rows)]
     waiting = totals_of(_of_finance(request, open_charges_for(request.viewer)))
-    context = {
-        "filter": choice,
-        "totals": totals,
-        "waiting": list(waiting),
-        "sells": _sells(request),
-    }
-    return show(request, CHARGES, rows.select_related(*WITH_DOCUMENTS), context, line=charge_line)
+    context = {"filter": choice, "waiting": list(waiting)}
+    return show(
+        request,
+        CHARGES,
+        rows,
+        "billing/usage.html",
+        context,
+        line=lambda each: charge_line(each, request.organisation),
+        aside=() if _sells(request) else ("commission", "credit"),
+    )
 
 
 @login_required
@@ -103,7 +76,10 @@ def charge(request: PageRequest, pk: int) -> HttpResponse:
     context = {
         "line": charge_line(shown),
         "readings": page_of(request, readings),
-        "history": [charge_line(each) for each in history_of(shown).select_related(*WITH_DOCUMENTS)],
+        "history": [
+            charge_line(each, request.organisation)
+            for each in history_of(shown).select_related(*WITH_DOCUMENTS)
+        ],
         "finance": _sees_money_of(request, shown.agreement.buyer_id, shown.agreement.owner_id),
         "sells": request.viewer.may(Capability.READ, shown.agreement.owner_id),
         "disputes": disputes_of(shown),
@@ -177,14 +153,14 @@ def ledger_checks(request: PageRequest) -> HttpResponse:
     return render(request, "billing/ledger_checks.html", context)
 
 
-POSTINGS: Sequence[Column[PostingLine]] = (
-    Column(gettext_lazy("Effective"), lambda line: line.posting.journal.effective_at),
-    Column(gettext_lazy("Booked"), lambda line: line.posting.journal.booked_at),
-    Column(gettext_lazy("Journal"), lambda line: line.posting.journal.key),
-    Column(gettext_lazy("Account"), lambda line: line.posting.account.kind),
-    Column(gettext_lazy("Document"), lambda line: line.posting.item),
-    Column(gettext_lazy("Amount"), lambda line: line.amount),
-    Column(gettext_lazy("Balance"), lambda line: line.running),
+POSTINGS: Sequence[Field[PostingLine]] = (
+    Field(gettext_lazy("Effective"), lambda line: line.posting.journal.effective_at),
+    Field(gettext_lazy("Booked"), lambda line: line.posting.journal.booked_at),
+    Field(gettext_lazy("Journal"), lambda line: line.posting.journal.key),
+    Field(gettext_lazy("Account"), lambda line: line.posting.account.kind),
+    Field(gettext_lazy("Document"), lambda line: line.posting.item),
+    Field(gettext_lazy("Amount"), lambda line: line.amount),
+    Field(gettext_lazy("Balance"), lambda line: line.running),
 )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Capability
@@ -18,70 +18,39 @@ from accounts.requests import PageRequest
 from marketplace.agreements.forms import AgreementFilter
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.selectors import agreements_for, placed_for
+from marketplace.agreements.tables import AGREEMENTS
 from marketplace.agreements.terms import dispute_days, service_level
 from marketplace.clock import HOUR, market_now
-from marketplace.web.listing import Column, Listing, page_of, show
+from marketplace.web.listing import page_of
+from marketplace.web.tables import as_it_is, show
 
 HOURS_A_PAGE = 24
-
-AGREEMENTS: Listing[Agreement, Agreement] = Listing(
-    name="cardhour-agreements",
-    template="agreements/agreements.html",
-    columns=(
-        Column(_("Agreement"), lambda row: row.pk),
-        Column(_("Buyer"), lambda row: row.buyer),
-        Column(_("Owner"), lambda row: row.owner),
-        Column(_("Model"), lambda row: row.allocation.offer.fleet.model),
-        Column(_("Site"), lambda row: row.allocation.offer.fleet.site),
-        Column(_("Cards"), lambda row: row.cards),
-        Column(_("From"), lambda row: row.starts_at),
-        Column(_("Until"), lambda row: row.ends_at),
-        Column(_("Committed, card-h"), lambda row: row.card_hours),
-        Column(_("Price per card-h"), lambda row: row.average_price),
-        Column(_("Value"), lambda row: row.value),
-        Column(_("Currency"), lambda row: row.currency),
-        Column(_("Concluded"), lambda row: row.concluded_at),
-    ),
-    keys={
-        "agreement": "pk",
-        "buyer": "buyer__name_en",
-        "owner": "owner__name_en",
-        "model": "allocation__offer__fleet__model__name",
-        "cards": "cards",
-        "from": "starts_at",
-        "quantity": "card_hours",
-        "value": "value",
-    },
-    default="-agreement",
-)
 
 
 @login_required
 @require_safe
 def agreements(request: PageRequest) -> HttpResponseBase:
-    choice = AgreementFilter(request.GET)
+    choice, now = AgreementFilter(request.GET), market_now()
     mine = request.viewer.organisations_with(Capability.READ)
-    everything = placed_for(request.viewer).select_related("delivery")
-    rows = choice.of(everything, mine=mine, now=market_now())
-    context = {
-        "filter": choice,
-        "all": totals(everything),
-        "totals": totals(rows),
-        "under_way": everything.filter(starts_at__lte=market_now(), ends_at__gt=market_now()).count(),
-    }
-    return show(request, AGREEMENTS, rows, context, line=_with_price)
+    everything = placed_for(request.viewer)
+    rows = choice.of(everything, mine=mine, now=now)
+    sums = totals(everything, now)
+    context = {"filter": choice, "all": sums, "under_way": sum(each["under_way"] for each in sums)}
+    return show(request, AGREEMENTS, rows, "agreements/agreements.html", context, line=as_it_is)
 
 
-def _with_price(agreement: Agreement) -> Agreement:
-    agreement.price = agreement.average_price  # type: ignore[attr-defined]
-    return agreement
-
-
-def totals(rows: QuerySet[Agreement]) -> Sequence[dict[str, Any]]:
-    """How many agreements, over how many card-hours, worth how much, in each currency."""
+def totals(rows: QuerySet[Agreement], now: datetime) -> Sequence[dict[str, Any]]:
+    """How many agreements, over how many card-hours, worth how much, and under way now, in each currency."""
+    under_way = Q(starts_at__lte=now, ends_at__gt=now)
     sums = rows.order_by("currency").values("currency")
     return [
-        dict(row) for row in sums.annotate(count=Count("pk"), quantity=Sum("card_hours"), worth=Sum("value"))
+        dict(row)
+        for row in sums.annotate(
+            count=Count("pk"),
+            quantity=Sum("card_hours"),
+            worth=Sum("value"),
+            under_way=Count("pk", filter=under_way),
+        )
     ]
 
 

@@ -32,23 +32,27 @@ from marketplace.delivery.models import Delivery, DeliveryState
 SECONDS_AN_HOUR = 3600
 
 LEVELS_BY_SITE = """
-WITH installed AS (
+WITH shown AS (
+    SELECT id FROM supply_site
+    WHERE (%(everything)s OR owner_id = ANY(%(owners)s)) AND (%(site)s::bigint IS NULL OR id = %(site)s)
+), installed AS (
     SELECT site_id, sum(cards * greatest(0, extract(epoch FROM
         %(end)s - greatest(installed_at, %(start)s)) / 3600)) AS card_hours
-    FROM supply_fleet GROUP BY site_id
+    FROM supply_fleet WHERE site_id IN (SELECT id FROM shown) GROUP BY site_id
 ), sold AS (
     SELECT fleet.site_id, sum(hour.cards_sold) AS card_hours,
         coalesce(sum(hour.cards_sold) FILTER (WHERE hour.slot >= offer.withdrawn_at), 0) AS after_withdrawal
     FROM supply_offerhour hour
     JOIN supply_offer offer ON offer.id = hour.offer_id
     JOIN supply_fleet fleet ON fleet.id = offer.fleet_id
-    WHERE hour.slot >= %(start)s AND hour.slot < %(end)s GROUP BY fleet.site_id
+    WHERE hour.slot >= %(start)s AND hour.slot < %(end)s AND fleet.site_id IN (SELECT id FROM shown)
+    GROUP BY fleet.site_id
 ), offered AS (
     SELECT fleet.site_id, sum(offer.cards * greatest(0, extract(epoch FROM
         least(offer.ends_at, offer.withdrawn_at, %(end)s)
         - greatest(offer.starts_at, offer.entered_at, %(start)s)) / 3600)) AS card_hours
     FROM supply_offer offer JOIN supply_fleet fleet ON fleet.id = offer.fleet_id
-    WHERE offer.starts_at < %(end)s AND offer.ends_at > %(start)s
+    WHERE offer.starts_at < %(end)s AND offer.ends_at > %(start)s AND fleet.site_id IN (SELECT id FROM shown)
     GROUP BY fleet.site_id
 ), metered AS (
     SELECT delivery.site_id,
@@ -56,7 +60,7 @@ WITH installed AS (
         sum(hour.quantity) FILTER (WHERE hour.meter = %(active)s) AS active
     FROM metering_meteredhour hour JOIN delivery_delivery delivery ON delivery.id = hour.delivery_id
     WHERE hour.slot >= %(start)s AND hour.slot < %(end)s
-        AND hour.meter IN (%(allocated)s, %(active)s)
+        AND hour.meter IN (%(allocated)s, %(active)s) AND delivery.site_id IN (SELECT id FROM shown)
     GROUP BY delivery.site_id
 )
 SELECT site.id, site.name_en, site.name_zh, zone.name_en, zone.name_zh, region.country,
@@ -72,7 +76,7 @@ LEFT JOIN installed ON installed.site_id = site.id
 LEFT JOIN offered ON offered.site_id = site.id
 LEFT JOIN sold ON sold.site_id = site.id
 LEFT JOIN metered ON metered.site_id = site.id
-WHERE (%(everything)s OR site.owner_id = ANY(%(owners)s)) AND (%(site)s::bigint IS NULL OR site.id = %(site)s)
+WHERE site.id IN (SELECT id FROM shown)
 ORDER BY site.id
 """
 

@@ -35,7 +35,7 @@ from marketplace.clock import market_now
 from marketplace.delivery.models import DeliveryState
 from marketplace.delivery.selectors import deliveries_for
 from marketplace.supply.selectors import fleets_for, sites_for
-from marketplace.web.listing import Column, as_csv, page_of
+from marketplace.web.listing import Field, as_csv, page_of
 
 WINDOWS = (1, 24, 168)
 SITES_A_PAGE = 50
@@ -45,15 +45,15 @@ PARKED_SHOWN = 50
 METERS = {Meter.ALLOCATED: "allocated", Meter.ACTIVE: "active", Meter.ENERGY: "energy"}
 UNITS = {Meter.ALLOCATED: 3600, Meter.ACTIVE: 3600, Meter.ENERGY: 1000}
 
-CSV_COLUMNS: Sequence[Column[SiteUtilisation]] = (
-    Column(gettext_lazy("Site"), lambda row: row.site),
-    Column(gettext_lazy("Hub"), lambda row: row.hub),
-    Column(gettext_lazy("Nation"), lambda row: row.country),
-    Column(gettext_lazy("Installed, card-h"), lambda row: row.levels.installed),
-    Column(gettext_lazy("Offered, card-h"), lambda row: row.levels.offered),
-    Column(gettext_lazy("Sold, card-h"), lambda row: row.levels.sold),
-    Column(gettext_lazy("Allocated, card-h"), lambda row: row.levels.allocated),
-    Column(gettext_lazy("Active, card-h"), lambda row: row.levels.active),
+CSV_FIELDS: Sequence[Field[SiteUtilisation]] = (
+    Field(gettext_lazy("Site"), lambda row: row.site),
+    Field(gettext_lazy("Hub"), lambda row: row.hub),
+    Field(gettext_lazy("Nation"), lambda row: row.country),
+    Field(gettext_lazy("Installed, card-h"), lambda row: row.levels.installed),
+    Field(gettext_lazy("Offered, card-h"), lambda row: row.levels.offered),
+    Field(gettext_lazy("Sold, card-h"), lambda row: row.levels.sold),
+    Field(gettext_lazy("Allocated, card-h"), lambda row: row.levels.allocated),
+    Field(gettext_lazy("Active, card-h"), lambda row: row.levels.active),
 )
 
 SORTS: Mapping[str, Callable[[SiteUtilisation], Any]] = {
@@ -79,7 +79,7 @@ def overview(request: PageRequest) -> HttpResponseBase:
     found = _levels(request, now=now, hours=hours)
     rows = sorted(found.sites, key=SORTS["share"], reverse=True)
     if request.GET.get("format") == "csv":
-        return as_csv("cardhour-utilisation", CSV_COLUMNS, rows)
+        return as_csv("cardhour-utilisation", CSV_FIELDS, rows)
     context = {
         "found": found,
         "now": now,

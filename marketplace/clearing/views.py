@@ -29,28 +29,29 @@ from marketplace.catalogue.wording import TONES, evidence_name
 from marketplace.clearing import remedies, selectors, wording
 from marketplace.clearing.board import market_board, next_run_at
 from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
+from marketplace.clearing.tables import RUNS
 from marketplace.clock import market_now
 from marketplace.demand.selectors import requests_for, with_alternatives
 from marketplace.web import charts
 from marketplace.web.access import may
-from marketplace.web.listing import ROWS_A_CHUNK, Column, as_csv, page_of
+from marketplace.web.listing import ROWS_A_CHUNK, Field, as_csv, page_of
 from marketplace.web.navigation import resolve
+from marketplace.web.tables import as_it_is, show
 
-RUNS_A_PAGE = 25
 ROWS_A_PAGE = 24
 HISTORY_RUNS = 48
 LAST_RUNS = 6
 OFFERS_SHOWN = 24
 A_DAY = timedelta(hours=24)
 
-PRICE_COLUMNS: Sequence[Column[ClearingPrice]] = (
-    Column(gettext_lazy("Run"), lambda price: price.run_id),
-    Column(gettext_lazy("Model"), lambda price: price.model.slug),
-    Column(gettext_lazy("Zone"), lambda price: price.zone.slug),
-    Column(gettext_lazy("Slot"), lambda price: price.slot),
-    Column(gettext_lazy("Currency"), lambda price: price.currency),
-    Column(gettext_lazy("Price of a card-hour"), lambda price: price.price),
-    Column(gettext_lazy("Cards"), lambda price: price.cards),
+PRICE_FIELDS: Sequence[Field[ClearingPrice]] = (
+    Field(gettext_lazy("Run"), lambda price: price.run_id),
+    Field(gettext_lazy("Model"), lambda price: price.model.slug),
+    Field(gettext_lazy("Zone"), lambda price: price.zone.slug),
+    Field(gettext_lazy("Slot"), lambda price: price.slot),
+    Field(gettext_lazy("Currency"), lambda price: price.currency),
+    Field(gettext_lazy("Price of a card-hour"), lambda price: price.price),
+    Field(gettext_lazy("Cards"), lambda price: price.cards),
 )
 
 
@@ -170,16 +171,14 @@ def _history_chart(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 @require_safe
-def runs(request: PageRequest) -> HttpResponse:
-    rows = selectors.with_models_sold(selectors.runs())
+def runs(request: PageRequest) -> HttpResponseBase:
     history = list(selectors.committed_runs()[:HISTORY_RUNS])
     context = {
         "last": history[0] if history else None,
         "chart": _gap_chart(history[::-1]),
-        "page": page_of(request, rows, RUNS_A_PAGE),
         "next_run": next_run_at(selectors.runs().first(), now=market_now()),
     }
-    return render(request, "clearing/runs.html", context)
+    return show(request, RUNS, selectors.runs(), "clearing/runs.html", context, line=as_it_is)
 
 
 def _gap_chart(history: Sequence[MarketRun]) -> dict[str, Any] | None:
@@ -241,7 +240,7 @@ def run_prices(request: PageRequest, pk: int) -> HttpResponseBase:  # noqa: ARG0
     """Every price that a run set, as CSV."""
     found = get_object_or_404(selectors.runs(), pk=pk)
     rows = selectors.prices_of_run(found)
-    return as_csv(f"cardhour-run-{found.pk}-prices", PRICE_COLUMNS, rows.iterator(ROWS_A_CHUNK))
+    return as_csv(f"cardhour-run-{found.pk}-prices", PRICE_FIELDS, rows.iterator(ROWS_A_CHUNK))
 
 
 @login_required

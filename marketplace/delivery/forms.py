@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from marketplace.delivery.models import Delivery, DeliveryState
 from marketplace.supply.models import Site
+from marketplace.web.choices import offer_choice
 
 
 class DeliveryFilter(forms.Form):
@@ -22,10 +23,8 @@ class DeliveryFilter(forms.Form):
 
     def __init__(self, *args: object, deliveries: QuerySet[Delivery], **options: object) -> None:
         super().__init__(*args, **options)  # type: ignore[arg-type]
-        field = self.fields["site"]
-        if isinstance(field, forms.ModelChoiceField):
-            sites = Site.objects.filter(pk__in=deliveries.order_by().values("site"))
-            field.queryset = sites.order_by("name_en")
+        sites = Site.objects.filter(pk__in=deliveries.order_by().values("site"))
+        offer_choice(self.fields["site"], sites.order_by("name_en"))
 
     def of(self, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
         self.is_valid()

@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Count
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
@@ -18,7 +17,8 @@ from marketplace.delivery.acceptance import FIELDS
 from marketplace.delivery.forms import DeliveryFilter
 from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
 from marketplace.delivery.selectors import deliveries_for, with_steps
-from marketplace.web.listing import Column, Listing, as_it_is, show
+from marketplace.delivery.tables import DELIVERIES
+from marketplace.web.tables import as_it_is, show
 
 PATH = (
     DeliveryState.SCHEDULED,
@@ -26,34 +26,6 @@ PATH = (
     DeliveryState.ACCEPTING,
     DeliveryState.ACTIVE,
     DeliveryState.ENDED,
-)
-
-DELIVERIES: Listing[Delivery, Delivery] = Listing(
-    name="cardhour-deliveries",
-    template="delivery/deliveries.html",
-    columns=(
-        Column(_("Delivery"), lambda row: row.pk),
-        Column(_("Agreement"), lambda row: row.agreement_id),
-        Column(_("Site"), lambda row: row.site),
-        Column(_("Buyer"), lambda row: row.agreement.buyer),
-        Column(_("Model"), lambda row: row.agreement.allocation.offer.fleet.model),
-        Column(_("Cards"), lambda row: row.agreement.cards),
-        Column(_("From"), lambda row: row.starts_at),
-        Column(_("Until"), lambda row: row.ends_at),
-        Column(_("Active from"), lambda row: row.active_from),
-        Column(_("Active until"), lambda row: row.active_until),
-        Column(_("State"), lambda row: row.state),
-    ),
-    keys={
-        "delivery": "pk",
-        "agreement": "agreement",
-        "site": "site__name_en",
-        "buyer": "agreement__buyer__name_en",
-        "cards": "agreement__cards",
-        "from": "starts_at",
-        "state": "state",
-    },
-    default="-delivery",
 )
 
 
@@ -64,7 +36,8 @@ def deliveries(request: PageRequest) -> HttpResponseBase:
     choice = DeliveryFilter(request.GET, deliveries=everything)
     counts = dict(everything.order_by().values_list("state").annotate(Count("pk")))
     context = {"filter": choice, "counts": counts, "all": sum(counts.values())}
-    return show(request, DELIVERIES, choice.of(everything), context, line=as_it_is)
+    rows = choice.of(everything)
+    return show(request, DELIVERIES, rows, "delivery/deliveries.html", context, line=as_it_is)
 
 
 @login_required

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import NullIf
+from django.db.models.functions import NullIf, Upper
 from django.db.models.lookups import Exact, LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
@@ -153,6 +154,7 @@ class ComputeRequest(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["state", "id"]),
             models.Index(fields=["organisation", "-id"]),
+            GinIndex(OpClass(Upper("title"), "gin_trgm_ops"), name="request_title_part"),
         ]
         triggers: ClassVar = [
             pgtrigger.FSM(

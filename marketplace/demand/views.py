@@ -11,7 +11,6 @@ from django.db.models import Count, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import Capability
@@ -25,31 +24,15 @@ from marketplace.demand.choices import Groups
 from marketplace.demand.filters import RequestFilter
 from marketplace.demand.forms import Builder
 from marketplace.demand.models import ComputeRequest
-from marketplace.demand.presentation import Line, line_of
+from marketplace.demand.presentation import line_of
 from marketplace.demand.selectors import requests_for, with_alternatives
+from marketplace.demand.tables import REQUESTS
 from marketplace.errors import DomainError
 from marketplace.web.access import may, may_trade_as, require_trader
-from marketplace.web.listing import Column, Listing, page_of, refused, show
+from marketplace.web.listing import page_of, refused
+from marketplace.web.tables import show
 
 RUNS_A_PAGE = 20
-
-REQUESTS: Listing[ComputeRequest, Line] = Listing(
-    name="cardhour-requests",
-    template="demand/requests.html",
-    columns=(
-        Column(gettext_lazy("Request"), lambda line: line.request.pk),
-        Column(gettext_lazy("Buyer"), lambda line: line.request.organisation),
-        Column(gettext_lazy("Title"), lambda line: line.request.title),
-        Column(gettext_lazy("Asked for"), lambda line: line.sentence),
-        Column(gettext_lazy("Alternatives"), lambda line: line.alternatives),
-        Column(gettext_lazy("Limit"), lambda line: line.limit),
-        Column(gettext_lazy("Done by"), lambda line: line.deadline),
-        Column(gettext_lazy("Entered"), lambda line: line.request.entered_at),
-        Column(gettext_lazy("State"), lambda line: line.request.state),
-    ),
-    keys={"request": "pk", "buyer": "organisation__name_en", "title": "title", "entered": "entered_at"},
-    default="-request",
-)
 
 
 @login_required
@@ -64,7 +47,11 @@ def requests(request: PageRequest) -> HttpResponseBase:
         "all": sum(counts.values()),
         "may_ask": may_trade_as(request, Organisation.Kind.BUYER),
     }
-    return show(request, REQUESTS, with_alternatives(choice.of(everything)), context, line=line_of)
+    of_one_buyer = bool(request.organisation and request.organisation.kind == Organisation.Kind.BUYER)
+    aside = ("buyer",) if of_one_buyer else ()
+    return show(
+        request, REQUESTS, choice.of(everything), "demand/requests.html", context, aside=aside, line=line_of
+    )
 
 
 @login_required

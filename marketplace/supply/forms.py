@@ -19,6 +19,7 @@ from marketplace.supply.models import Fleet, Offer, Site
 from marketplace.supply.rules import LONGEST_OFFER_HOURS, FleetInput, OfferChange, OfferInput, SiteInput
 from marketplace.terms.models import TermAgreement
 from marketplace.web import formats
+from marketplace.web.choices import offer_choice
 from marketplace.web.fields import ExactField, HourField, PercentField
 
 LARGEST = 2**31 - 1
@@ -238,10 +239,8 @@ class OfferFilter(forms.Form):
 
     def __init__(self, *args: Any, sites: QuerySet[Site], **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, rows in (("site", sites), ("model", _installed_at(sites))):
-            field = self.fields[name]
-            if isinstance(field, forms.ModelChoiceField):
-                field.queryset = rows
+        offer_choice(self.fields["site"], sites)
+        offer_choice(self.fields["model"], _installed_at(sites))
 
     def of(self, offers: QuerySet[Offer], now: datetime) -> QuerySet[Offer]:
         self.is_valid()

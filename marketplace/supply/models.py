@@ -7,10 +7,11 @@ from typing import ClassVar
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
@@ -67,6 +68,10 @@ class Site(BilingualName):
                 condition=Q(power_cap_kw__isnull=True) | Q(power_cap_kw__gt=0),
                 name="site_power_cap_positive",
             ),
+        ]
+        indexes: ClassVar = [
+            GinIndex(OpClass(Upper("name_en"), "gin_trgm_ops"), name="site_name_en_part"),
+            GinIndex(OpClass(Upper("name_zh"), "gin_trgm_ops"), name="site_name_zh_part"),
         ]
 
 

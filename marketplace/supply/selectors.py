@@ -45,20 +45,26 @@ def offers_for(viewer: Viewer) -> QuerySet[Offer]:
     return offers.filter(fleet__site__owner__in=mine).order_by("-pk")
 
 
+def card_hours_sold() -> Coalesce:
+    """Of an offer, over its whole window."""
+    hours = OfferHour.objects.filter(offer=OuterRef("pk")).order_by().values("offer")
+    return Coalesce(Subquery(hours.annotate(sum=Sum("cards_sold")).values("sum")), 0)
+
+
 def with_card_hours_sold(offers: QuerySet[Offer]) -> QuerySet[Offer]:
-    """Each offer with ``card_hours_sold``, over its whole window."""
-    sold = (
-        OfferHour.objects.filter(offer=OuterRef("pk"))
-        .order_by()
-        .values("offer")
-        .annotate(sum=Sum("cards_sold"))
-    )
-    return offers.annotate(card_hours_sold=Coalesce(Subquery(sold.values("sum")), 0))
+    """Each offer with ``card_hours_sold``."""
+    return offers.annotate(card_hours_sold=card_hours_sold())
+
+
+def cards_at_site() -> Coalesce:
+    """What is installed at a site."""
+    fleets = Fleet.objects.filter(site=OuterRef("pk")).order_by().values("site")
+    return Coalesce(Subquery(fleets.annotate(sum=Sum("cards")).values("sum")), 0)
 
 
 def with_fleet_totals(sites: QuerySet[Site]) -> QuerySet[Site]:
     """Each site with ``fleets_installed`` and ``cards_installed``."""
-    return sites.annotate(fleets_installed=Count("fleets"), cards_installed=Coalesce(Sum("fleets__cards"), 0))
+    return sites.annotate(fleets_installed=Count("fleets"), cards_installed=cards_at_site())
 
 
 def sites_of_unknown_power() -> QuerySet[Site]:

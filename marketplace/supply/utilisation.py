@@ -58,12 +58,6 @@ def ahead(fleets: QuerySet[Fleet], *, start: datetime, hours: int) -> Ahead:
     return Ahead(cards * hours, listed + (sold["withdrawn"] or 0), sold["all"] or 0)
 
 
-def card_hours_listed(offers: QuerySet[Offer]) -> int:
-    """Card-hours of the whole windows of offers."""
-    seconds = Extract(F("ends_at") - F("starts_at"), "epoch")
-    return int((offers.order_by().aggregate(all=Sum(F("cards") * seconds))["all"] or 0) // 3600)
-
-
 def _listed(offers: QuerySet[Offer], start: datetime, end: datetime) -> int:
     """Card-hours that open offers list within a window. Of a withdrawn offer only what it sold counts."""
     reaching = offers.filter(state=Offer.State.OPEN, starts_at__lt=end, ends_at__gt=start)

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import Capability
@@ -29,9 +28,8 @@ from marketplace.supply.forms import (
     ResizeForm,
     SiteForm,
 )
-from marketplace.supply.models import Fleet, Offer, OfferHour, Site
+from marketplace.supply.models import Fleet, OfferHour, Site
 from marketplace.supply.presentation import (
-    Line,
     line_of,
     page_at,
     rows_of_book,
@@ -47,58 +45,30 @@ from marketplace.supply.selectors import (
     offers_for,
     sites_for,
     with_card_hours_sold,
-    with_fleet_totals,
 )
-from marketplace.supply.utilisation import ahead, card_hours_listed, offers_between, sold_spans
+from marketplace.supply.tables import OFFERS, SITES
+from marketplace.supply.utilisation import ahead, offers_between, sold_spans
 from marketplace.terms.selectors import can_be_reserved_for
 from marketplace.web.access import may, may_trade_as, require_trader
 from marketplace.web.fields import posted
-from marketplace.web.listing import Column, Listing, page_of, refused, show
+from marketplace.web.listing import page_of, refused
+from marketplace.web.tables import as_it_is, show
 
 DAY, WEEK = 24, 168
-
-OFFERS: Listing[Offer, Line] = Listing(
-    name="cardhour-offers",
-    template="supply/offers.html",
-    columns=(
-        Column(gettext_lazy("Offer"), lambda line: line.offer.pk),
-        Column(gettext_lazy("Site"), lambda line: line.offer.fleet.site),
-        Column(gettext_lazy("Model"), lambda line: line.offer.fleet.model),
-        Column(gettext_lazy("Cards"), lambda line: line.offer.cards),
-        Column(gettext_lazy("From"), lambda line: line.offer.starts_at),
-        Column(gettext_lazy("Until"), lambda line: line.offer.ends_at),
-        Column(gettext_lazy("Lowest ask"), lambda line: line.lowest_ask),
-        Column(gettext_lazy("Highest ask"), lambda line: line.highest_ask),
-        Column(gettext_lazy("Currency"), lambda line: line.offer.currency),
-        Column(gettext_lazy("Listed, card-h"), lambda line: line.card_hours),
-        Column(gettext_lazy("Sold, card-h"), lambda line: line.card_hours_sold),
-        Column(gettext_lazy("State"), lambda line: line.state),
-    ),
-    keys={
-        "offer": "pk",
-        "site": "fleet__site__name_en",
-        "model": "fleet__model__name",
-        "cards": "cards",
-        "from": "starts_at",
-        "ask": "asks__0",
-        "sold": "card_hours_sold",
-    },
-    default="-offer",
-)
 
 
 @login_required
 @require_safe
-def sites(request: PageRequest) -> HttpResponse:
-    rows = with_fleet_totals(sites_for(request.viewer))
+def sites(request: PageRequest) -> HttpResponseBase:
+    rows = sites_for(request.viewer)
     now = market_now()
     context = {
-        "page": page_of(request, rows),
+        "sites": rows.count(),
         "fleets": fleets_for(request.viewer).count(),
         "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
         "may_list": may_trade_as(request, Organisation.Kind.OWNER),
     }
-    return render(request, "supply/sites.html", context)
+    return show(request, SITES, rows, "supply/sites.html", context, line=as_it_is)
 
 
 @login_required
@@ -189,20 +159,13 @@ def resize_fleet(request: PageRequest, pk: int) -> HttpResponse:
 def offers(request: PageRequest) -> HttpResponseBase:
     now = market_now()
     choice = OfferFilter(request.GET, sites=sites_for(request.viewer).order_by("name_en"))
-    rows = choice.of(with_card_hours_sold(offers_for(request.viewer)), now)
+    rows = choice.of(offers_for(request.viewer), now)
     context = {
         "filter": choice,
         "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
         "may_list": may_trade_as(request, Organisation.Kind.OWNER),
-        "total_listed": card_hours_listed(rows),
-        "total_sold": _sold(rows),
     }
-    return show(request, OFFERS, rows, context, line=lambda offer: line_of(offer, now))
-
-
-def _sold(rows: QuerySet[Offer]) -> int:
-    hours = OfferHour.objects.filter(offer__in=rows.order_by().values("pk"))
-    return hours.aggregate(all=Sum("cards_sold"))["all"] or 0
+    return show(request, OFFERS, rows, "supply/offers.html", context, line=lambda offer: line_of(offer, now))
 
 
 @login_required

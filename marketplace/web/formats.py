@@ -167,6 +167,11 @@ def moment(at: dt.datetime, style: str = "minute") -> str:
     return date_format(local, _moment_patterns()[style])
 
 
+def utc(at: dt.datetime) -> str:
+    """The moment in ISO 8601 and UTC, for ``<time datetime>``, titles and files."""
+    return _aware(at).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def slot_range(start: dt.datetime, end: dt.datetime) -> str:
     """A half-open range of slots in the reader's zone; the day is named twice only when it changes."""
     first, last = timezone.localtime(_aware(start)), timezone.localtime(_aware(end))

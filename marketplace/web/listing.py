@@ -1,21 +1,21 @@
-"""Lists as pages show them: sorted, paged, and the same rows as CSV."""
+"""Pages of rows, and rows as CSV."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.core.paginator import Page, Paginator
-from django.db.models import F, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
 
-from marketplace.web.formats import exact
+from marketplace.web.formats import exact, utc
 
 M = TypeVar("M", bound=Model)
 Row = TypeVar("Row")
@@ -25,55 +25,11 @@ ROWS_A_CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Column(Generic[Row]):
+class Field(Generic[Row]):
     """A column of the CSV: its heading, and its value at full precision."""
 
     heading: str | Promise
     value: Callable[[Row], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[M, Row]):
-    """How one list is shown. ``keys`` are what ``?sort=`` may name, and the lookups that they stand for."""
-
-    name: str
-    template: str
-    columns: Sequence[Column[Row]]
-    keys: Mapping[str, str]
-    default: str
-
-
-def show(
-    request: HttpRequest,
-    listing: Listing[M, Row],
-    rows: QuerySet[M],
-    context: Mapping[str, Any],
-    *,
-    line: Callable[[M], Row],
-) -> HttpResponseBase:
-    """The page of the list that the query string asks for, or all of its rows as CSV.
-
-    ``line`` makes of a row of the database what the template and the columns of the CSV read.
-    """
-    sorted_rows = in_order(rows, request.GET.get("sort", ""), listing.keys, listing.default)
-    if request.GET.get("format") == "csv":
-        return as_csv(listing.name, listing.columns, map(line, sorted_rows.iterator(ROWS_A_CHUNK)))
-    page = page_of(request, sorted_rows)
-    page.object_list = [line(row) for row in page.object_list]
-    return render(request, listing.template, {**context, "page": page, "csv": csv_link(request)})
-
-
-def as_it_is(row: Row) -> Row:
-    """For lists whose rows need no making up."""
-    return row
-
-
-def in_order(rows: QuerySet[M], wanted: str, keys: Mapping[str, str], default: str) -> QuerySet[M]:
-    """The rows in the wanted order, if it is one of ``keys``; equal rows newest first."""
-    key = wanted if wanted.removeprefix("-") in keys else default
-    by = F(keys[key.removeprefix("-")])
-    first = by.desc(nulls_last=True) if key.startswith("-") else by.asc(nulls_last=True)
-    return rows.order_by(first, "-pk")
 
 
 def page_of(
@@ -91,9 +47,9 @@ def csv_link(request: HttpRequest) -> str:
     return f"?{query.urlencode()}"
 
 
-def as_csv(name: str, columns: Sequence[Column[Row]], rows: Iterable[Row]) -> HttpResponseBase:
+def as_csv(name: str, fields: Sequence[Field[Row]], rows: Iterable[Row]) -> HttpResponseBase:
     """The rows as a file of that name; times in UTC, numbers with every digit."""
-    lines = _lines(columns, rows)
+    lines = _lines(fields, rows)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
@@ -111,18 +67,18 @@ class _Echo:
         return line
 
 
-def _lines(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> Iterator[str]:
+def _lines(fields: Sequence[Field[Row]], rows: Iterable[Row]) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield "\N{BYTE ORDER MARK}" + writer.writerow([str(column.heading) for column in columns])
+    yield "\N{BYTE ORDER MARK}" + writer.writerow([str(field.heading) for field in fields])
     for row in rows:
-        yield writer.writerow([_cell(column.value(row)) for column in columns])
+        yield writer.writerow([_cell(field.value(row)) for field in fields])
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return utc(value)
     if isinstance(value, (Decimal, int)) and not isinstance(value, bool):
         return exact(value)
     return _plain(str(value))

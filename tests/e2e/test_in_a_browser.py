@@ -124,3 +124,43 @@ def test_an_auditor_sees_the_levels_and_opens_a_site(
     expect(page.get_by_role("heading", level=1).or_(page.get_by_role("main")).first).to_contain_text(
         site.name_en
     )
+
+
+def test_the_slash_finds_a_request_and_the_keyboard_does_the_rest(
+    page: Page, live_server: LiveServer, cast: Cast
+) -> None:
+    found = make_request(cast.buyer, title="Ships at sea")
+    make_request(cast.buyer, title="Ships on land")
+    sign_in(page, live_server, cast.buyer_trader)
+    page.goto(f"{live_server.url}/requests/")
+
+    page.keyboard.press("/")
+    page.keyboard.type("ships")
+    results = page.locator("#palette [data-found] a")
+    expect(results).to_have_count(2)
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    expect(results.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{live_server.url}/requests/{found.pk}/")
+
+    page.keyboard.press("/")
+    expect(page.locator("#palette")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#palette")).to_be_hidden()
+
+
+def test_the_columns_are_chosen_with_the_keyboard(page: Page, live_server: LiveServer, cast: Cast) -> None:
+    make_request(cast.buyer, title="Ships at sea")
+    sign_in(page, live_server, cast.buyer_trader)
+    page.goto(f"{live_server.url}/requests/")
+    expect(page.get_by_role("columnheader", name="Limit")).to_have_count(1)
+
+    page.locator("summary", has_text="Columns").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Limit", exact=True).focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Show these").press("Enter")
+
+    expect(page.get_by_role("columnheader", name="Limit")).to_have_count(0)
+    expect(page.get_by_role("columnheader", name="Title")).to_have_count(1)

@@ -99,7 +99,7 @@ def test_there_is_no_report_of_a_run_that_never_was(client: Client, now: datetim
 def test_runs_are_listed_newest_first(client: Client, now: datetime) -> None:
     runs = [make_run() for _ in range(3)]
 
-    listed = [run.pk for run in client.get("/market/runs/").context["page"]]
+    listed = list(client.get("/market/runs/").context["table"].page)
 
     assert listed == [run.pk for run in reversed(runs)]
 

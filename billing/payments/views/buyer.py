@@ -9,7 +9,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import Capability
@@ -25,37 +24,17 @@ from billing.payments.due import Due, credit_of, due_on
 from billing.payments.forms import MethodForm, PayForm, PaymentFilter
 from billing.payments.intake import Wish, person_of
 from billing.payments.models import BankAccount, Payment, SavedMethod
-from billing.payments.presentation import PaymentLine, payment_line
+from billing.payments.presentation import payment_line
 from billing.payments.rails.stripe_rail import METHODS_OF, is_set_up
 from billing.payments.selectors import methods_for, payment_for, payments_for
 from billing.payments.statements.references import creditor_reference
+from billing.payments.tables import PAYMENTS
 from marketplace.clock import market_now
 from marketplace.errors import DomainError
 from marketplace.web.access import may
 from marketplace.web.fields import posted
-from marketplace.web.listing import Column, Listing, refused, show
-
-PAYMENTS: Listing[Payment, PaymentLine] = Listing(
-    name="cardhour-payments",
-    template="payments/payments.html",
-    columns=(
-        Column(gettext_lazy("Operation"), lambda line: line.payment.operation),
-        Column(gettext_lazy("Organisation"), lambda line: line.payment.organisation),
-        Column(gettext_lazy("Invoice"), lambda line: line.payment.invoice),
-        Column(gettext_lazy("Started"), lambda line: line.payment.created_at),
-        Column(gettext_lazy("Amount"), lambda line: line.amount),
-        Column(gettext_lazy("Currency"), lambda line: line.payment.currency),
-        Column(gettext_lazy("By"), lambda line: line.payment.get_rail_display()),
-        Column(gettext_lazy("State"), lambda line: line.payment.state),
-    ),
-    keys={
-        "started": "created_at",
-        "amount": "amount",
-        "invoice": "invoice__number",
-        "party": "organisation__name_en",
-    },
-    default="-started",
-)
+from marketplace.web.listing import refused
+from marketplace.web.tables import show
 
 
 @login_required
@@ -64,7 +43,7 @@ def payments(request: PageRequest) -> HttpResponseBase:
     require_finance(request)
     choice = PaymentFilter(request.GET)
     rows = choice.of(payments_for(request.viewer))
-    return show(request, PAYMENTS, rows, {"filter": choice}, line=payment_line)
+    return show(request, PAYMENTS, rows, "payments/payments.html", {"filter": choice}, line=payment_line)
 
 
 def require_finance(request: PageRequest) -> None:

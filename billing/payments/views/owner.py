@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import Capability
@@ -18,32 +17,17 @@ from billing.payments import bank_accounts, connect
 from billing.payments.balances import balances_of
 from billing.payments.forms import BankAccountForm
 from billing.payments.intake import person_of
-from billing.payments.models import ConnectedAccount, Payout
-from billing.payments.presentation import PayoutLine, balance_line, hold_line, payout_line
+from billing.payments.models import ConnectedAccount
+from billing.payments.presentation import balance_line, hold_line, payout_line
 from billing.payments.rails.stripe_rail import is_set_up
 from billing.payments.selectors import bank_accounts_for, holds_for, payouts_for
+from billing.payments.tables import PAYOUTS
 from billing.payments.views.buyer import require_finance
 from marketplace.clock import market_now
 from marketplace.errors import DomainError, NotAllowed
 from marketplace.web.fields import posted
-from marketplace.web.listing import Column, Listing, refused, show
-
-PAYOUTS: Listing[Payout, PayoutLine] = Listing(
-    name="cardhour-payouts",
-    template="payments/payouts.html",
-    columns=(
-        Column(gettext_lazy("Operation"), lambda line: line.payout.operation),
-        Column(gettext_lazy("Organisation"), lambda line: line.payout.organisation),
-        Column(gettext_lazy("Approved"), lambda line: line.payout.batch.decided_at),
-        Column(gettext_lazy("Amount"), lambda line: line.amount),
-        Column(gettext_lazy("Returned"), lambda line: line.returned),
-        Column(gettext_lazy("Currency"), lambda line: line.payout.currency),
-        Column(gettext_lazy("By"), lambda line: line.payout.batch.get_rail_display()),
-        Column(gettext_lazy("State"), lambda line: line.payout.state),
-    ),
-    keys={"approved": "batch__decided_at", "amount": "amount", "party": "organisation__name_en"},
-    default="-approved",
-)
+from marketplace.web.listing import refused
+from marketplace.web.tables import show
 
 
 @login_required
@@ -61,7 +45,9 @@ def payouts(request: PageRequest) -> HttpResponseBase:
         "has_stripe": is_set_up(),
         "pays_out": _is_paid(request),
     }
-    return show(request, PAYOUTS, payouts_for(request.viewer), context, line=payout_line)
+    return show(
+        request, PAYOUTS, payouts_for(request.viewer), "payments/payouts.html", context, line=payout_line
+    )
 
 
 def _is_paid(request: PageRequest) -> bool:

@@ -4,6 +4,7 @@ import { startMenus, startDialogs } from "./overlays.js";
 import { startTheme, rememberZone } from "./preferences.js";
 import { startToasts } from "./toasts.js";
 import { startCopying } from "./copying.js";
+import { startPalette } from "./palette.js";
 
 window.htmx = htmx;
 rememberZone();
@@ -13,3 +14,4 @@ startMenus();
 startDialogs();
 startToasts();
 startCopying();
+startPalette();

@@ -2,9 +2,12 @@
 
 from decimal import Decimal
 from django.conf import settings
+from django.contrib.postgres.operations import TrigramExtension
 import django.contrib.postgres.fields
+import django.contrib.postgres.indexes
 from django.db import migrations, models
 import django.db.models.deletion
+import django.db.models.functions.text
 import django.db.models.expressions
 import django.db.models.functions.comparison
 import django.db.models.lookups
@@ -24,6 +27,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        TrigramExtension(),
         migrations.CreateModel(
             name='OwnerCap',
             fields=[
@@ -175,6 +179,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='computerequest',
             index=models.Index(fields=['organisation', '-id'], name='demand_comp_organis_21d9df_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='computerequest',
+            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('title'), 'gin_trgm_ops'), name='request_title_part'),
         ),
         migrations.AddConstraint(
             model_name='computerequest',

@@ -23,10 +23,9 @@ from django.utils.safestring import SafeString
 from marketplace.web import charts, formats
 from marketplace.web.icons import ICONS
 from marketplace.web.states import LEVEL_NAMES, State, state_of
+from marketplace.web.tables import cells
 
 register = template.Library()
-
-NOT_KNOWN = "\N{EM DASH}"
 
 Format = Callable[..., str]
 
@@ -36,7 +35,7 @@ def _known(rule: Format) -> Format:
 
     @functools.wraps(rule)
     def apply(value: Any, *options: Any) -> str:
-        return NOT_KNOWN if value is None else rule(value, *options)
+        return cells.NOT_KNOWN if value is None else rule(value, *options)
 
     return apply
 
@@ -77,9 +76,7 @@ def until(start: dt.datetime, end: dt.datetime) -> str:
 @register.filter
 def utc(at: dt.datetime) -> str:
     """The moment in ISO 8601 and UTC, for ``<time datetime>`` and titles."""
-    if timezone.is_naive(at):
-        raise ValueError(f"an aware time is expected, got {at!r}")
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return formats.utc(at)
 
 
 @register.filter
@@ -133,7 +130,7 @@ def icon(name: str, extra: str = "") -> SafeString:
 def money_text(amount: Decimal | int | None, currency: str, unit: str = "", decimals: Any = None) -> str:
     """Money, or a price when a unit is given, with a chosen number of decimals."""
     if amount is None:
-        return NOT_KNOWN
+        return cells.NOT_KNOWN
     places = _places(decimals)
     if unit:
         return formats.price(amount, currency, unit, 2 if places is None else places)
@@ -143,7 +140,7 @@ def money_text(amount: Decimal | int | None, currency: str, unit: str = "", deci
 @register.simple_tag
 def quantity_text(value: Decimal | int | None, unit: str, decimals: Any = None) -> str:
     """A number with its unit."""
-    return NOT_KNOWN if value is None else formats.quantity(value, unit, _places(decimals))
+    return cells.NOT_KNOWN if value is None else formats.quantity(value, unit, _places(decimals))
 
 
 @register.simple_tag
@@ -203,15 +200,23 @@ def width_of(part: Any, whole: Any) -> str:
     return charts.percent_of(part, whole)
 
 
+@register.simple_tag
+def state_mark(tone: str) -> SafeString:
+    """The shape of a tone."""
+    return cells.state_mark(tone)
+
+
 @register.simple_tag(takes_context=True)
-def sort_link(context: Context, key: str) -> dict[str, str]:
-    """Where a column heading leads and how it is sorted now: ``url`` and ``direction`` (or empty)."""
+def sort_link(context: Context, key: str, sorted_by: str | None = None) -> dict[str, str]:
+    """Where a column heading leads and how it is sorted now: ``url`` and ``direction`` (or empty).
+
+    ``sorted_by`` is how the rows are sorted, where they are sorted without a word of the query string.
+    """
     request: HttpRequest | None = context.get("request")
-    query = request.GET.copy() if request is not None else None
-    current = query.get("sort", "") if query is not None else ""
+    pairs = [(n, v) for n, values in request.GET.lists() for v in values] if request is not None else []
+    current = dict(pairs).get("sort", "") if sorted_by is None else sorted_by
     direction = {key: "ascending", f"-{key}": "descending"}.get(current, "")
     wanted = f"-{key}" if direction == "ascending" else key
-    pairs = [(name, value) for name, values in query.lists() for value in values] if query is not None else []
     kept = [(name, value) for name, value in pairs if name not in ("sort", "page")]
     return {"url": "?" + urlencode([*kept, ("sort", wanted)]), "direction": direction}
 
