@@ -31,6 +31,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "organisation": getattr(request, "organisation", None),
         "organisations": organisations(request),
         "switch_organisation_url": resolve(["accounts:switch_organisation"]),
+        "search_url": resolve(["web:search"]),
         "set_language_url": resolve(["set_language"]),
         "account_links": account_links(request),
     }
