@@ -241,10 +241,11 @@ DELIVERIES = """
     WHERE delivery.state IN ('active', 'ended') ORDER BY slot, delivery.id;
 """
 CHARGES = """
+    SET CONSTRAINTS ALL DEFERRED;
+
     INSERT INTO rating_ratingrun (started_at, horizon, last_reading, stored_until, method, code, price_basis,
                                   charges_made, parked_made, parked_resolved, sums, charges_digest)
-    VALUES (%(now)s, %(now)s, 0, %(now)s, 'national', repeat('0', 64), repeat('0', 64), 0, 0, 0, '{}',
-            repeat('0', 64));
+    VALUES (%(now)s, %(now)s, 0, %(now)s, 'national', repeat('0', 64), repeat('0', 64), 0, 0, 0, '{}', '');
 
     INSERT INTO rating_charge (kind, run_id, agreement_id, slot, sequence, quantity, committed, price,
                                currency, amount, commission, credit, last_reading)
@@ -259,6 +260,8 @@ CHARGES = """
             AS price) AS agreed
     CROSS JOIN LATERAL (SELECT hour.quantity / 3600 * price AS amount) AS owed
     WHERE hour.meter = %(allocated)s ORDER BY hour.slot, agreement.id;
+
+    UPDATE rating_ratingrun SET charges_digest = repeat('0', 64) WHERE method = 'national';
 """
 WRITTEN = """
     accounts_organisation, supply_site, supply_fleet, supply_offer, demand_computerequest, demand_alternative,
