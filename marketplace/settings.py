@@ -392,7 +392,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "AgreedUnitEnum": "marketplace.terms.models.TermAgreement.Unit",
         "AgreementKindEnum": "marketplace.agreements.models.Agreement.Kind",
+        "AmountUnitEnum": "marketplace.demand.models.Alternative.AmountUnit",
         "ConstraintEnum": "marketplace.clearing.models.Explanation.Binding",
         "CurrencyEnum": "marketplace.catalogue.models.CurrencyCode",
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",

@@ -105,7 +105,7 @@ class TermForm(SheetForm):
     counterparty = serializers.IntegerField(
         min_value=1, max_value=LARGEST, help_text="Its organisation's id."
     )
-    unit = serializers.ChoiceField(choices=[each.value for each in Unit], default=Unit.CARD_HOUR.value)
+    unit = serializers.ChoiceField(choices=TermAgreement.Unit.choices, default=Unit.CARD_HOUR.value)
     model = Named(
         slug_field="slug",
         queryset=AcceleratorModel.objects.all(),
