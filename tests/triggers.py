@@ -18,7 +18,7 @@ def without_triggers(*tables: str) -> Iterator[None]:
 
 
 def guarded_tables() -> list[str]:
-    """Tables that refuse to be emptied, whatever the settings: see ``billing.guards``."""
+    """Tables that refuse to be emptied, whatever the settings: see ``marketplace.guards``."""
     with connection.cursor() as cursor:
         # Bit 5 of the type is TRUNCATE. Only the functions of guards bring settings of their own.
         cursor.execute("""

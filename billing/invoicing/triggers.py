@@ -7,8 +7,8 @@ commits.
 
 import pgtrigger
 
-from billing.guards import Guard, refers_to
 from marketplace.append_only import changes_once
+from marketplace.guards import Guard, refers_to
 
 # The sums of lines and taxes, the number of lines, the place in the series, and for a credit note that all
 # credit notes together take off no more than there was: of the document, of each line and of each tax.

@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from billing.ledger import triggers
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 
 
 class Account(models.Model):

@@ -8,7 +8,7 @@ because ids start again when a dump is loaded into a new server.
 
 import pgtrigger
 
-from billing.guards import Guard
+from marketplace.guards import Guard
 
 # The account is looked up posting by posting: a join would be planned once, while the tables are small, and
 # then read every account for every journal.

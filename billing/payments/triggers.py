@@ -6,7 +6,7 @@ the invoice for payments and allocations, the owner's account in the ledger for 
 
 import pgtrigger
 
-from billing.guards import Guard
+from marketplace.guards import Guard
 
 
 class Life(Guard, pgtrigger.FSM):

@@ -152,9 +152,17 @@ class Buffer:
             )
 
     def forget(self, now: datetime) -> None:
-        """Let go of what was told long ago. What waits or was refused stays."""
+        """Let go of deliveries of which all was told long ago. What waits or was refused stays.
+
+        Not of the first hours of one that goes on: what is not known is metered again, from an accounting
+        that may have let go of them too.
+        """
         until = int((now - KEPT).timestamp())
-        self.database.execute("DELETE FROM event WHERE state IN ('told', 'conflict') AND until < ?", (until,))
+        self.database.execute(
+            "DELETE FROM event WHERE state IN ('told', 'conflict') AND delivery NOT IN "
+            "(SELECT delivery FROM event WHERE until >= ?)",
+            (until,),
+        )
 
     def _last(self, metered: Metered) -> Told | None:
         query = (

@@ -9,10 +9,15 @@ from math import ceil, floor
 from typing import Any, Self
 
 from marketplace.agent.driver import Acceptance, Wanted
+from marketplace.agent.errors import AgentError
 from marketplace.agent.usage import Span
 
 BEFORE = ("scheduled", "provisioning", "accepting")
 OVER = ("ended", "failed")
+
+
+class NoDelivery(AgentError):
+    """What the exchange tells is no delivery."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,11 @@ class Delivery:
         if began is not None:
             metered = Span(ceil(_seconds(began)), floor(ends if stopped is None else _seconds(stopped)))
         return cls(
-            id=row["id"],
-            site=row["site"],
-            buyer=row["buyer"],
+            id=_whole(row, "id"),
+            site=_whole(row, "site"),
+            buyer=_whole(row, "buyer"),
             state=row["state"],
-            cards=row["cards"],
+            cards=_whole(row, "cards"),
             model=row["model"],
             window=Span(ceil(starts), floor(ends)),
             metered=metered,
@@ -68,6 +73,14 @@ def accepted(at: int, seen: Acceptance) -> dict[str, Any]:
         "passed": seen.passed,
     }
     return step("active", at, {"acceptance": acceptance, "evidence": dict(seen.evidence)})
+
+
+def _whole(row: Mapping[str, Any], name: str) -> int:
+    """Numbers become names of the scheduler's objects: what is none goes no further."""
+    value = row.get(name)
+    if type(value) is not int:
+        raise NoDelivery(f"The exchange tells a delivery whose {name} is {value!r}, and no whole number.")
+    return value
 
 
 def _seconds(text: str) -> float:

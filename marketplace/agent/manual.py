@@ -47,7 +47,9 @@ class ManualDriver:
     memory_gb: Callable[[str], str]
 
     def present(self) -> frozenset[int]:
-        return frozenset(int(path.stem) for path in self.folder.glob("[0-9]*.json"))
+        """Of its own files: a copy that somebody keeps beside them is no delivery."""
+        names = (path.stem for path in self.folder.glob("*.json"))
+        return frozenset(int(name) for name in names if name.isascii() and name.isdecimal())
 
     def provide(self, wanted: Wanted) -> None:
         known = self._read(wanted.delivery)
@@ -88,6 +90,8 @@ class ManualDriver:
 
     def hand_over(self, delivery: int, cards: int, *, at: int) -> None:
         """The buyer has so many cards from a moment on."""
+        if cards < 1:
+            raise SiteProblem(f"{cards} cards cannot be handed over. Say `taken-back` where none is left.")
         known = self._asked(delivery)
         known.end(at)
         known.holdings.append(Holding(cards, at, None))

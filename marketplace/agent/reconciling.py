@@ -77,8 +77,8 @@ class Reconciler:
     def _with_the_exchange(self) -> None:
         self.exchange_clock, rows = self.exchange.deliveries()
         self._compare_clocks(self.exchange_clock)
-        self.buffer.remember(rows)
         due = [Delivery.of(row) for row in rows]
+        self.buffer.remember(rows)
         self.turn_now.deliveries = len(due)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
-import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
 from marketplace.agreements import triggers
-from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode, ProfileVersion
 from marketplace.clearing.models import Allocation
+from marketplace.guards import NEVER_CHANGED, NEVER_EMPTIED
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.sheet import Unit
 
@@ -98,8 +97,9 @@ class Agreement(models.Model):
         ]
         triggers: ClassVar = [
             triggers.AGREEMENT_KEEPS_TO_ITS_TERM,
-            NEVER_TRUNCATED,
-            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+            # Charges name their agreement, and no foreign key holds it.
+            NEVER_EMPTIED,
+            NEVER_CHANGED,
         ]
 
     def __str__(self) -> str:

@@ -33,6 +33,8 @@ from marketplace.terms.sheet import MICRO, MOST_MONTHS, PLACES, Sheet, Unit
 
 # What ``Agreement.value`` can hold, and far beyond what anybody means.
 BEYOND_ALL_VALUES = 10**14
+# All that was paid and not taken may be a right at once, counted in 64 bits in millionths of nP-seconds.
+MOST_NP_HOURS_IN_ALL = 2 * 10**9
 Side = TermVersion.Side
 State = TermVersion.State
 
@@ -118,7 +120,7 @@ def propose_amendment(
     if (sheet.price, sheet.unit) != (first.price, first.unit):
         problem = _("An amendment keeps the unit and the price. Conclude a new agreement for another price.")
         raise InvalidInput(_not_proposed(), {"price_per_unit": problem})
-    _refuse_beyond_all_values(sheet, current.months)
+    _refuse_beyond_counting(sheet, current.months)
     if current.versions.filter(state=State.OPEN).exists():
         raise AlreadyProposed(_("Accept, decline or withdraw them first."))
     _not_begun(current.spans[from_month][0], now)
@@ -184,7 +186,7 @@ def _spans(term: TermInput) -> Sequence[tuple[datetime, datetime]]:
     wrong |= _subject_problems(term)
     if wrong:
         raise InvalidInput(_not_proposed(), wrong)
-    _refuse_beyond_all_values(term.sheet, term.months)
+    _refuse_beyond_counting(term.sheet, term.months)
     spans = months(term.starts_at, term.months, term.time_zone, settings.TERM_CALENDAR)
     if any(border.minute or border.second for span in spans for border in span):
         message = _(
@@ -215,12 +217,17 @@ def _subject(term: TermInput) -> dict[str, str]:
     return {"workload": term.workload} if term.model is None else {"model": term.model.slug}
 
 
-def _refuse_beyond_all_values(sheet: Sheet, count: int) -> None:
+def _refuse_beyond_counting(sheet: Sheet, count: int) -> None:
     if sheet.quantity * sheet.price * count >= BEYOND_ALL_VALUES * MICRO * MICRO:
         message = _("Quantity × price × months must stay below %(most)s.") % {
             "most": f"{BEYOND_ALL_VALUES:,}"
         }
         raise InvalidInput(_not_proposed(), dict.fromkeys(("quantity", "price_per_unit", "months"), message))
+    if sheet.unit is Unit.NP_HOUR and sheet.quantity * count > MOST_NP_HOURS_IN_ALL * MICRO:
+        message = _("Commit at most %(most)s nP-hours in all months together.") % {
+            "most": f"{MOST_NP_HOURS_IN_ALL:,}"
+        }
+        raise InvalidInput(_not_proposed(), dict.fromkeys(("quantity", "months"), message))
 
 
 def _side_of(organisation: Organisation) -> TermVersion.Side:

@@ -48,7 +48,8 @@ class Group:
 
 def find(viewer: Viewer, text: str) -> Sequence[Group]:
     """What the text is the number or a part of the name of, newest first, by what it is."""
-    wanted = " ".join(text.split())[:LONGEST]
+    # The database takes no NUL, and no name has one.
+    wanted = " ".join(text.replace("\0", " ").split())[:LONGEST]
     numbered = NUMBER.fullmatch(wanted)
     letter, number = (numbered[1].upper(), id_in(numbered[2])) if numbered else ("", None)
     groups = [

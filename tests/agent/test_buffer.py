@@ -172,6 +172,17 @@ def test_what_was_told_long_ago_is_let_go(buffer: Buffer, exchange: Exchange) ->
     assert (buffer.noted(7, ALLOCATED), len(buffer.noted(8, ALLOCATED))) == ({}, 1)
 
 
+def test_the_first_hours_of_a_delivery_that_goes_on_for_months_stay(
+    buffer: Buffer, exchange: Exchange
+) -> None:
+    later = replace(CELL, span=Span(CELL.span.since + 63 * 86_400, CELL.span.until + 63 * 86_400))
+    buffer.note(CELL, now=NOW)
+    buffer.note(later, now=NOW)
+    buffer.send(exchange, now=NOW)
+    buffer.forget(NOW + timedelta(days=63))
+    assert buffer.noted(7, ALLOCATED) == {CELL.span.since: CELL, later.span.since: later}
+
+
 def test_a_file_that_is_no_buffer_is_named(path: Path) -> None:
     path.write_text("no database at all, and long enough to be seen as such" * 40)
     with pytest.raises(BufferBroken, match=r"buffer\.sqlite3 cannot be opened"):

@@ -58,3 +58,15 @@ class TestManual(DriverContract):
     def test_what_nobody_asked_for_is_not_handed_over(self, site: ManualSite) -> None:
         with pytest.raises(SiteProblem, match="Nobody asked for D8"):
             site.driver.hand_over(8, 1, at=NOW)
+
+    @pytest.mark.parametrize("cards", [0, -3])
+    def test_no_less_than_a_card_is_handed_over(self, site: ManualSite, wanted: Wanted, cards: int) -> None:
+        site.driver.provide(wanted)
+        with pytest.raises(SiteProblem, match=f"{cards} cards cannot be handed over"):
+            site.driver.hand_over(wanted.delivery, cards, at=NOW)
+
+    def test_a_copy_that_somebody_keeps_is_no_delivery(self, site: ManualSite, wanted: Wanted) -> None:
+        site.driver.provide(wanted)
+        for name in ("7.before.json", "70 (copy).json"):
+            (site.driver.folder / name).write_text("{}")
+        assert site.driver.present() == {wanted.delivery}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
@@ -248,6 +249,19 @@ def test_charges_and_the_parked_queue_cannot_be_tampered_with(
     send(agent_of(cast.owner), event(delivery))
     rate_at()
     with pytest.raises(DatabaseError, match=problem), transaction.atomic():
+        connection.cursor().execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM agreements_agreement", "UPDATE agreements_agreement SET id = id + 1000"]
+)
+def test_no_agreement_is_taken_away_from_its_charges(cast: Cast, statement: str) -> None:
+    """No foreign key would notice, so what switches off the triggers of pgtrigger switches off none here."""
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
+    send(agent_of(cast.owner), event(delivery))
+    rate_at()
+    problem = "Cannot update or delete agreements_agreement: its rows are kept"
+    with pgtrigger.ignore(), pytest.raises(DatabaseError, match=problem), transaction.atomic():
         connection.cursor().execute(statement)
 
 

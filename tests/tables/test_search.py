@@ -67,7 +67,9 @@ def test_any_part_of_a_name_will_do_in_both_languages(cast: Cast, now: datetime)
     assert names(cast.stranger, "ship") == set()
 
 
-@pytest.mark.parametrize("text", ["", " ", "x", "%", "A0", "A" + "9" * 40, "\N{SNOWMAN}" * 500, "_%_"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "x", "%", "A0", "A" + "9" * 40, "\N{SNOWMAN}" * 500, "_%_", "sh\0ip"]
+)
 def test_anything_may_be_asked_for(cast: Cast, now: datetime, text: str) -> None:
     make_request(cast.buyer)
     assert signed_in(cast.buyer_viewer).get(reverse("web:search"), {"q": text}).status_code == 200

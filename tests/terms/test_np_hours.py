@@ -10,6 +10,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from billing.rating.replay import replay_run
+from billing.rating.settlement import Use, settle
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.term_services import propose_agreement, propose_amendment
 from marketplace.catalogue.models import AcceleratorModel
@@ -18,7 +19,7 @@ from marketplace.clearing.services import stored_snapshot
 from marketplace.demand.groups import BudgetInput, create_budget
 from marketplace.engine import snapshot_from_bytes
 from marketplace.errors import InvalidInput
-from marketplace.terms.models import TermAgreement
+from marketplace.terms.models import TermAgreement, sheets_of
 from marketplace.terms.sheet import MICRO, Unit
 from tests.cast import Cast
 from tests.clearing.market import run
@@ -75,6 +76,17 @@ def test_a_proposal_names_what_its_unit_is_of(cast: Cast, change: dict[str, Any]
             now=BEFORE - 30 * 24 * HOUR,
         )
     assert list(refused.value.fields) == [named]
+
+
+def test_what_all_months_together_cannot_count_is_refused(cast: Cast) -> None:
+    """What was not taken in all of them may be one right, in millionths of nP-seconds."""
+    most = replace(SHEET, quantity=10**8 * MICRO, price=MICRO, make_up_months=36)
+    with pytest.raises(InvalidInput) as refused:
+        concluded(cast, **IN_NP | {"sheet": most, "months": 21})
+    assert list(refused.value.fields) == ["quantity", "months"]
+    term = concluded(cast, **IN_NP | {"sheet": most, "months": 20})
+    sheets = [(sheet, Use(delivered=0)) for sheet in sheets_of(term, list(term.versions.all()))]
+    assert sum(right.left for right in settle(sheets)[-1].make_up) < 2**63
 
 
 def test_neither_the_unit_nor_the_price_is_amended(cast: Cast) -> None:

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import Organisation
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from billing.invoicing import triggers
 from billing.invoicing.models.issuers import Issuer
 from billing.invoicing.models.taxes import TaxRule
@@ -18,6 +17,7 @@ from billing.ledger.models import Journal
 from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from marketplace.web.formats import price
 
 

@@ -9,9 +9,9 @@ from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from billing.invoicing import triggers
 from billing.invoicing.models.documents import Document
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 
 
 class DunningPolicy(models.Model):

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from billing.invoicing import triggers
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 
 
 class Issuer(models.Model):

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import pgettext_lazy
 
-from billing.guards import NEVER_DELETED, NEVER_EMPTIED
 from billing.invoicing import triggers
+from marketplace.guards import NEVER_DELETED, NEVER_EMPTIED
 
 
 class TaxTreatment(models.TextChoices):

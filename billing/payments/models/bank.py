@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation, User
-from billing.guards import NEVER_DELETED, NEVER_EMPTIED
 from billing.ledger.models import Journal
 from billing.payments.triggers import Fixed, Life
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.guards import NEVER_DELETED, NEVER_EMPTIED
 
 
 class BankAccount(models.Model):

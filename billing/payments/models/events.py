@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import pgettext_lazy
 
-from billing.guards import NEVER_DELETED, NEVER_EMPTIED
 from billing.payments.triggers import Fixed, Life
+from marketplace.guards import NEVER_DELETED, NEVER_EMPTIED
 
 
 class ProviderEvent(models.Model):

@@ -11,12 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 from billing.invoicing.models import Document
 from billing.ledger.models import Journal
 from billing.payments import triggers
 from billing.payments.models.bank import BankLine
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED
 
 
 class RailName(models.TextChoices):

@@ -10,12 +10,12 @@ from django.db.models import F, Q
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import Organisation, User
-from billing.guards import NEVER_DELETED, NEVER_EMPTIED
 from billing.ledger.models import Journal
 from billing.payments import triggers
 from billing.payments.models.bank import BankAccount
 from billing.payments.models.intake import RailName
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.guards import NEVER_DELETED, NEVER_EMPTIED
 
 
 class ConnectedAccount(models.Model):

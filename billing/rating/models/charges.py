@@ -12,11 +12,11 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard, refers_to
 from marketplace.agreements.models import Agreement
 from marketplace.append_only import NEVER_TRUNCATED, changes_once
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.delivery.models import Delivery
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard, refers_to
 
 RUN_IS_SEALED_ONCE = Guard(
     name="sealed_once",

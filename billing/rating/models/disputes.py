@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from billing.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard
 from billing.rating.models.charges import RatingRun
 from marketplace.agreements.models import Agreement
 from marketplace.append_only import changes_once
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard
 
 DISPUTE_IS_ONLY_CLOSED = Guard(
     name="only_closed",

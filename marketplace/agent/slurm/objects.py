@@ -1,7 +1,7 @@
 """What the agent makes in Slurm, read and written: accounts, QOS, associations and reservations.
 
 Everything that it makes bears a mark. What has the same name and no mark is somebody else's, and is left
-alone.
+alone. A reservation bears none: it is the agent's where it is for an account of the agent's.
 """
 
 from __future__ import annotations
@@ -175,12 +175,12 @@ def by_age(qos: Iterable[str]) -> list[str]:
 
 
 def all_reservations(run: Commands) -> dict[str, Reservation]:
-    """Those with a name of the agent's."""
+    """Those of the agent's, by name."""
     found = {}
     for line in run("scontrol", "--oneliner", "show", "reservation").splitlines():
         fields = facts(line)
         name = fields.get("ReservationName", "")
-        if delivery_of(name) is not None:
+        if delivery_of(name) is not None and _ACCOUNT.fullmatch(fields.get("Accounts", "")):
             window = Span(moment(fields["StartTime"]) or 0, moment(fields["EndTime"]) or 0)
             found[name] = Reservation(name, window, int(fields["NodeCnt"]), fields["Nodes"])
     return found
@@ -214,13 +214,14 @@ def drop_reservation(run: Commands, name: str) -> None:
 
 
 def nodes_with(run: Commands, gres: str) -> dict[str, Node]:
-    """The nodes that have cards of one type."""
+    """The nodes that have cards of one type. One that drains begins nothing more, so it is not up."""
     found = {}
     for line in run("scontrol", "--oneliner", "show", "node").splitlines():
         fields = facts(line)
         cards = _configured(fields.get("CfgTRES", ""), gres)
         if cards:
-            up = not fields["State"].startswith(("DOWN", "FAIL", "UNKNOWN", "FUTURE"))
+            state = fields["State"]
+            up = not state.startswith(("DOWN", "FAIL", "UNKNOWN", "FUTURE")) and "DRAIN" not in state
             found[fields["NodeName"]] = Node(fields["NodeName"], cards, up)
     return found
 
