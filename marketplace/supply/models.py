@@ -147,7 +147,8 @@ class Offer(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(asks__len__gt=0, np_per_card=None)
-                | Q(asks__len=0, reserved_for__isnull=False, np_per_card__isnull=False, np_per_card__gt=0),
+                | Q(asks__len=0, reserved_for__isnull=False, np_per_card__isnull=False, np_per_card__gt=0)
+                & Q(lot=1, minimum_hours=1),
                 name="offer_at_its_asks_or_by_np",
             ),
             models.CheckConstraint(condition=Q(cards__gt=0), name="offer_cards_positive"),

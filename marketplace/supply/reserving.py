@@ -76,6 +76,11 @@ def _problems_in_np(agreement: TermAgreement, offer: OfferInput, fleet: Fleet) -
     if offer.asks:
         message = _("Its price was agreed: %(price)s per nP-hour. Leave the ask out.")
         yield "asks", message % {"price": f"{agreed_price(agreement).normalize():f}"}
+    # Whoever calls off pays all that it takes, so no more than a part of a card may come on top.
+    if offer.lot != 1:
+        yield "lot", _("nP-hours are called off card by card: set the lot to 1.")
+    if offer.minimum_hours != 1:
+        yield "minimum_hours", _("nP-hours are called off hour by hour: set the minimum to 1.")
     facts = {"model": fleet.model, "workload": agreement.get_workload_display()}
     if offer.np_per_card is None:
         yield "reserved_for", _("Nobody knows how much %(model)s does of the class %(workload)s.") % facts

@@ -85,6 +85,7 @@ def test_an_owner_lists_its_surplus_with_a_token(cast: Cast, client: Client, now
         "minimum_hours": 1,
         "notice_minutes": 0,
         "reserved_for": None,
+        "np_per_card": None,
         "state": "open",
         "waits_for": "fx_rate",
         "entered_at": "",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from billing.rating.replay import replay_run
 from billing.rating.settlement import Use, settle
@@ -19,6 +19,7 @@ from marketplace.clearing.services import stored_snapshot
 from marketplace.demand.groups import BudgetInput, create_budget
 from marketplace.engine import snapshot_from_bytes
 from marketplace.errors import InvalidInput
+from marketplace.supply.models import Offer
 from marketplace.terms.models import TermAgreement, sheets_of
 from marketplace.terms.sheet import MICRO, Unit
 from tests.cast import Cast
@@ -204,7 +205,7 @@ def test_however_the_cards_come_together_the_price_is_the_agreed_one(
     cast: Cast, models: Any, change: dict[str, Any]
 ) -> None:
     term = concluded(cast, **IN_NP)
-    reserve(cast, term, models[0], lot=2)
+    reserve(cast, term, models[0])
     request = call_off(cast, term, "1", **change)
     run(BEFORE)
     request.refresh_from_db()
@@ -223,6 +224,19 @@ def test_prices_that_the_slack_of_the_limits_lets_rise_are_paid_by_nobody(cast: 
     # 12.5 × 0.123457 = 1.5432125, and there are six places.
     assert {price for _, _, prices in sold() for price in prices} == {Decimal("1.543212")}
     assert len(sold()) == 4
+
+
+@pytest.mark.parametrize(("field", "problem"), [("lot", "card by card"), ("minimum_hours", "hour by hour")])
+def test_nobody_has_to_take_many_cards_for_a_little_work(
+    cast: Cast, models: Any, field: str, problem: str
+) -> None:
+    term = concluded(cast, **IN_NP)
+    with pytest.raises(InvalidInput) as refused_because:
+        reserve(cast, term, models[0], **{field: 2})
+    assert problem in str(refused_because.value.fields[field])
+    offer = reserve(cast, term, models[0])
+    with pytest.raises(IntegrityError, match="offer_at_its_asks_or_by_np"), transaction.atomic():
+        Offer.objects.filter(pk=offer.pk).update(**{field: 2})
 
 
 def test_the_profile_of_the_run_decides(cast: Cast, models: Any) -> None:
@@ -262,7 +276,7 @@ def test_what_is_not_there_is_told_as_such_and_not_as_too_dear(cast: Cast, model
 def test_the_most_that_a_request_may_be_worth_is_cleared(cast: Cast, models: Any) -> None:
     """12.50 × 1,000,000 nP × 20 hours is just that; the room in its limit would be beyond."""
     term = concluded(cast, **IN_NP)
-    reserve(cast, term, models[0], lot=8, ends_at=APRIL + 20 * HOUR)
+    reserve(cast, term, models[0], ends_at=APRIL + 20 * HOUR)
     request = call_off(cast, term, "1000000", hours=20, deadline=APRIL + 20 * HOUR)
     run(BEFORE)
     assert MarketRun.objects.get(term=term).state == "committed"

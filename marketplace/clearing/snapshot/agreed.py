@@ -1,9 +1,9 @@
 """The market of a term agreement in nP-hours: what its offers ask, and how much its requests bear.
 
 What is called off is paid by what the cards do. A card of it therefore costs the agreed price × its nP, and
-whatever is placed, the buyer pays what was agreed. Cards are whole and come in lots, so some work beyond the
-amount may have to be taken. The limits of the snapshot have room for that, so that no call-off fails for its
-price; nobody pays them.
+whatever is placed, the buyer pays what was agreed. Cards are whole, so some work beyond the amount may have
+to be taken, less than a card does. The limits of the snapshot have room for that, so that no call-off fails
+for its price; nobody pays them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def in_np_hours(market: engine.Snapshot, workload: str, price: Decimal) -> engin
     offers = [offer for offer in market.offers if asks.get(offer.model)]
     if len(offers) < len(market.offers):
         log.error("offers_wait_for_facts", profile=len(market.offers) - len(offers))
-    lot = max((offer.lot * rates[offer.model] for offer in offers), default=0)
+    card = max((rates[offer.model] for offer in offers), default=0)
     return replace(
         market,
         offers=tuple(_at(asks, offer) for offer in offers),
-        requests=tuple(_with_room(request, micro(price, ROUND_FLOOR), lot) for request in market.requests),
+        requests=tuple(_with_room(request, micro(price, ROUND_FLOOR), card) for request in market.requests),
     )
 
 
@@ -52,19 +52,19 @@ def _at(asks: Mapping[str, int], offer: engine.Offer) -> engine.Offer:
     return replace(offer, asks=(asks[offer.model],) * len(offer.free))
 
 
-def _with_room(request: engine.Request, price: int, lot: int) -> engine.Request:
-    bearing = (replace(each, limit=_limit(each, price, lot)) for each in request.alternatives)
+def _with_room(request: engine.Request, price: int, card: int) -> engine.Request:
+    bearing = (replace(each, limit=_limit(each, price, card)) for each in request.alternatives)
     return replace(request, alternatives=tuple(bearing))
 
 
-def _limit(wanted: engine.Alternative, price: int, lot: int) -> int:
-    """What pays for the amount and for less than ``lot`` beyond it, micro-nP, wherever cards are counted.
+def _limit(wanted: engine.Alternative, price: int, card: int) -> int:
+    """What pays for the amount and for less than a ``card`` beyond it, micro-nP, wherever cards are counted.
 
     That is in each gang, and of divisible work in each hour of the window.
     """
-    whole, beyond = wanted.amount, lot * max(wanted.gangs, 1)
+    whole, beyond = wanted.amount, card * max(wanted.gangs, 1)
     if wanted.divisible:
-        whole, beyond = wanted.amount * wanted.duration, lot * (wanted.deadline - wanted.earliest)
+        whole, beyond = wanted.amount * wanted.duration, card * (wanted.deadline - wanted.earliest)
     most = int(MOST_WORTH) * MICRO * MICRO // (wanted.amount * wanted.duration)
     bearable: int = -(-price * (whole + beyond) // whole)
     return min(bearable, most, MAX_MONEY)

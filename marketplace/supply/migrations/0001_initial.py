@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='offer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('asks__len__gt', 0), ('np_per_card', None)), models.Q(('asks__len', 0), ('np_per_card__gt', 0), ('np_per_card__isnull', False), ('reserved_for__isnull', False)), _connector='OR'), name='offer_at_its_asks_or_by_np'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('asks__len__gt', 0), ('np_per_card', None)), models.Q(('asks__len', 0), ('np_per_card__gt', 0), ('np_per_card__isnull', False), ('reserved_for__isnull', False), ('lot', 1), ('minimum_hours', 1)), _connector='OR'), name='offer_at_its_asks_or_by_np'),
         ),
         migrations.AddConstraint(
             model_name='offer',
