@@ -17,14 +17,23 @@ def fresh(server: str, name: str, *, template: str = "template1") -> str:
     """A new database on the server, in place of one that was there; its address."""
     with psycopg.connect(address_of(server, "postgres"), autocommit=True) as connection:
         new, model = sql.Identifier(name), sql.Identifier(template)
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(new))
+        _drop(connection, name)
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(new, model))
     return address_of(server, name)
 
 
 def drop(server: str, name: str) -> None:
     with psycopg.connect(address_of(server, "postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        _drop(connection, name)
+
+
+def _drop(connection: psycopg.Connection, name: str) -> None:
+    """Whoever is connected is sent away: our own by force, and the server's vacuum by its owner alone."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    try:
+        connection.execute(statement + sql.SQL(" WITH (FORCE)"))
+    except psycopg.errors.InsufficientPrivilege:
+        connection.execute(statement)
 
 
 def environment(database: str, redis: str) -> dict[str, str]:
