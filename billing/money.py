@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy.typing as npt
 
 from marketplace.catalogue.models import CurrencyCode
+from marketplace.terms.sheet import Unit
 
 SECONDS_AN_HOUR = 3600
 PRICE_PLACES = 6
@@ -139,3 +140,8 @@ def from_minor(minor: int, currency: str) -> Decimal:
 def exact_minor(amount: Decimal, currency: str) -> int:
     """An amount that somebody states, in minor units; ``ValueError`` when it is finer than the currency."""
     return _units(amount, MINOR_PLACES[currency])
+
+
+def counted(quantity: int, unit: Unit) -> Decimal:
+    """Card-hours or nP-hours of what charges of an agreement in that unit count."""
+    return Decimal(quantity) / (SECONDS_AN_HOUR * unit.parts)

@@ -14,18 +14,12 @@ from billing.invoicing.receivables import Standing, standing_of
 from billing.invoicing.selectors import Planned
 from billing.invoicing.spans import Span
 from billing.ledger.models import Account, Posting
-from billing.money import SECONDS_AN_HOUR, from_minor
+from billing.money import SECONDS_AN_HOUR, counted, from_minor
 from billing.rating.models import Charge
-from marketplace.terms.sheet import Unit
 
 
 def card_hours(card_seconds: int) -> Decimal:
     return Decimal(card_seconds) / SECONDS_AN_HOUR
-
-
-def counted(quantity: int, unit: Unit) -> Decimal:
-    """Card-hours or nP-hours of what charges of an agreement in that unit count."""
-    return Decimal(quantity) / (SECONDS_AN_HOUR * unit.parts)
 
 
 @dataclass(frozen=True, slots=True)

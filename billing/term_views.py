@@ -11,7 +11,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.requests import PageRequest
-from billing.presentation import charge_line, counted
+from billing.money import counted
+from billing.presentation import charge_line
 from billing.rating.models import OF_MONTHS, MonthSettlement
 from billing.rating.selectors import charges_for
 from billing.rating.settling import months_of

@@ -101,10 +101,12 @@ class Bank:
     def turn(self, now: datetime) -> list[str]:
         """What a few hours of the market bring; says what was done."""
         done = [*self._credit_one(now), *self._dispute_one(now)]
+        by_card: list[Document] = []
         if has_stand_in():
-            done += pay_by_card(self._for_card(now), viewer=self.finance, now=now)
+            by_card = self._for_card(now)
+            done += pay_by_card(by_card, viewer=self.finance, now=now)
         for account in BankAccount.objects.filter(organisation=None, state=BankAccount.State.CONFIRMED):
-            done += self._import(account, now)
+            done += self._import(account, now, but={invoice.pk for invoice in by_card})
             done += self._approve(account, now)
             done += self._draft(account, now)
         return done
@@ -142,9 +144,8 @@ class Bank:
         mine = self.finance.organisations_with(Capability.FINANCE)
         return _to_pay(Document.objects.filter(organisation__in=mine), now)
 
-    def _import(self, account: BankAccount, now: datetime) -> Iterator[str]:
-        by_card = {invoice.pk for invoice in self._for_card(now)} if has_stand_in() else set()
-        movements = [*_transfers(account, now, but=by_card), *_executed(account)][:MOST_A_STATEMENT]
+    def _import(self, account: BankAccount, now: datetime, *, but: Collection[int]) -> Iterator[str]:
+        movements = [*_transfers(account, now, but=but), *_executed(account)][:MOST_A_STATEMENT]
         if not movements:
             return
         opening = BankLine.objects.filter(account=account).aggregate(total=Sum("amount"))["total"] or 0

@@ -79,6 +79,28 @@ NEVER_EMPTIED = Guard(
 )
 
 
+def changes_once(name: str, *, unless: str, only: str, problem: str, constraint: str) -> Guard:
+    """Each row changes in the columns ``only``, and once.
+
+    ``unless`` is the condition, of OLD and NEW, under which it is not that one change.
+    """
+    return Guard(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func=f"""
+        IF {unless}
+            OR (to_jsonb(NEW) - {only})
+                IS DISTINCT FROM (to_jsonb(OLD) - {only})
+        THEN
+            RAISE EXCEPTION '{problem}'
+                USING ERRCODE = 'check_violation', CONSTRAINT = '{constraint}';
+        END IF;
+        RETURN NEW;
+    """,
+    )
+
+
 def refers_to(tables: Mapping[str, str]) -> Guard:
     """Each new row's ``column`` is the id of a row of a ``table``.
 

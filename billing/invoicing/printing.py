@@ -9,7 +9,7 @@ from django.utils.translation import get_language
 
 from billing.invoicing.models import Document, DocumentTax, Line, TaxRule
 from billing.invoicing.selectors import lines_of
-from billing.money import SECONDS_AN_HOUR, from_minor
+from billing.money import counted, from_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def printed(document: Document) -> Printed:
 
 def _line(line: Line, currency: str) -> PrintedLine:
     unit = line.agreement.unit
-    quantity = Decimal(line.quantity) / (SECONDS_AN_HOUR * unit.parts)
-    return PrintedLine(line, quantity, unit.short, from_minor(line.amount, currency))
+    return PrintedLine(line, counted(line.quantity, unit), unit.short, from_minor(line.amount, currency))
 
 
 def _tax(tax: DocumentTax, currency: str, *, chinese: bool) -> PrintedTax:

@@ -7,8 +7,7 @@ commits.
 
 import pgtrigger
 
-from marketplace.append_only import changes_once
-from marketplace.guards import Guard, refers_to
+from marketplace.guards import Guard, changes_once, refers_to
 
 # The sums of lines and taxes, the number of lines, the place in the series, and for a credit note that all
 # credit notes together take off no more than there was: of the document, of each line and of each tax.
@@ -217,26 +216,18 @@ SERIES_HAS_NO_GAPS = Guard(
     """,
 )
 
-TAX_RULE_IS_ONLY_ENDED = Guard(
-    name="only_ended",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL",
-        only="'valid_until'",
-        problem="a tax rule is given an end once, and does not change",
-        constraint="tax_rule_only_ended",
-    ),
+TAX_RULE_IS_ONLY_ENDED = changes_once(
+    "only_ended",
+    unless="OLD.valid_until IS NOT NULL OR NEW.valid_until IS NULL",
+    only="'valid_until'",
+    problem="a tax rule is given an end once, and does not change",
+    constraint="tax_rule_only_ended",
 )
 
-SUSPENSION_IS_ONLY_LIFTED = Guard(
-    name="only_lifted",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL",
-        only="'lifted_at'",
-        problem="a suspension is lifted once, and does not change",
-        constraint="suspension_only_lifted",
-    ),
+SUSPENSION_IS_ONLY_LIFTED = changes_once(
+    "only_lifted",
+    unless="OLD.lifted_at IS NOT NULL OR NEW.lifted_at IS NULL",
+    only="'lifted_at'",
+    problem="a suspension is lifted once, and does not change",
+    constraint="suspension_only_lifted",
 )

@@ -149,9 +149,9 @@ def make_run(charges: list[Charge], **facts: Any) -> RatingRun:
     """Store a run with its charges, which name it from then on."""
     made = Facts()
     made.add(in_order(charges))
-    told = made.told()
-    digest = told.pop("charges_digest")
-    run = RatingRun.objects.create(code=code_version(), **told, **facts)
+    of_charges = made.told()
+    digest = of_charges.pop("charges_digest")
+    run = RatingRun.objects.create(code=code_version(), **of_charges, **facts)
     for charge in charges:
         charge.run = run
     Charge.objects.bulk_create(charges, batch_size=2_000)

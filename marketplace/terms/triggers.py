@@ -2,19 +2,15 @@
 
 import pgtrigger
 
-from marketplace.append_only import changes_once
+from marketplace.guards import changes_once
 
 # A proposal is closed once: accepted, declined or withdrawn. What it says never changes.
-VERSION_IS_ONLY_CLOSED = pgtrigger.Trigger(
-    name="only_closed",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="OLD.state <> 'open' OR NEW.state = 'open'",
-        only="'{state,closed_at,closed_by_id}'::text[]",
-        problem="a version of terms is closed once, and does not change",
-        constraint="version_only_closed",
-    ),
+VERSION_IS_ONLY_CLOSED = changes_once(
+    "only_closed",
+    unless="OLD.state <> 'open' OR NEW.state = 'open'",
+    only="'{state,closed_at,closed_by_id}'::text[]",
+    problem="a version of terms is closed once, and does not change",
+    constraint="version_only_closed",
 )
 
 # Nothing is agreed by being written down: the other side accepts what was proposed before.

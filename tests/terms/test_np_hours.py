@@ -25,7 +25,7 @@ from marketplace.terms.sheet import MICRO, Unit
 from tests.cast import Cast
 from tests.clearing.market import run
 from tests.factories import make_fleet, make_model, make_offer, make_site
-from tests.terms.months import HOUR, MONTH, NOON, deliver, months_of
+from tests.terms.months import HOUR, MONTH, NOON, deliver, months_of, settle_at
 from tests.terms.scenes import APRIL, agreement_of, concluded, proposal
 from tests.terms.work import (
     BEFORE,
@@ -38,7 +38,6 @@ from tests.terms.work import (
     placed,
     profile,
     reserve,
-    settle_at,
     short_months,
     sold,
     two_models,

@@ -20,9 +20,9 @@ from tests.billing.builders import make_billing_facts
 from tests.billing.scenes import close
 from tests.cast import Cast, bearer
 from tests.factories import make_model, make_profile_version
-from tests.terms.months import HOUR, MONTH, NOON, deliver
+from tests.terms.months import HOUR, MONTH, NOON, deliver, settle_at
 from tests.terms.scenes import APRIL, concluded
-from tests.terms.work import IN_NP, call_off, placed, reserve, settle_at, short_months, two_models
+from tests.terms.work import IN_NP, call_off, placed, reserve, short_months, two_models
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("now")]
 TERMS = {

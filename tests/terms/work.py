@@ -7,9 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.rating.models import Charge, RatingRun
-from billing.rating.services import rate
-from billing.rating.settling import settle_months
+from billing.rating.models import Charge
 from marketplace.agreements.models import Agreement
 from marketplace.catalogue.models import AcceleratorModel, PerformanceProfile
 from marketplace.clearing.models import Allocation
@@ -21,11 +19,12 @@ from marketplace.supply.models import Offer
 from marketplace.supply.rules import OfferInput
 from marketplace.supply.services import create_offer
 from marketplace.terms.models import TermAgreement
-from marketplace.terms.sheet import MICRO, Sheet, Tier, Unit
+from marketplace.terms.sheet import MICRO, Sheet, Unit
 from tests.cast import Cast
 from tests.clearing.market import make_reference, run
 from tests.factories import make_fleet, make_model, make_profile_version, make_site
-from tests.terms.months import CALENDAR, HOUR, MONTH, NOON, SETTLER
+from tests.terms.months import CALENDAR, HOUR, MONTH, NOON
+from tests.terms.months import SHEET as CARD_HOURS
 from tests.terms.scenes import APRIL, agreement_of, concluded
 
 BEFORE = APRIL - HOUR
@@ -40,15 +39,7 @@ SHEET = Sheet(
     carry_forward_months=0,
 )
 IN_NP: dict[str, Any] = {"model": None, "workload": "training", "sheet": SHEET}
-MONTHLY = Sheet(
-    unit=Unit.NP_HOUR,
-    quantity=10 * MICRO,
-    price=3_600_000,
-    take_or_pay=800_000,
-    tiers=(Tier(1_100_000, 7_200_000),),
-    make_up_months=2,
-    carry_forward_months=1,
-)
+MONTHLY = replace(CARD_HOURS, unit=Unit.NP_HOUR, quantity=10 * MICRO)
 
 
 def profile(model: AcceleratorModel, np: Decimal, version: int = 1, workload: str = "training") -> None:
@@ -134,11 +125,6 @@ def placed(cast: Cast, term: TermAgreement, month: int, np: str, hours: int = 4)
 def short_months(cast: Cast, settings: Any, sheet: Sheet = MONTHLY) -> TermAgreement:
     settings.TERM_CALENDAR = CALENDAR
     return concluded(cast, starts_at=NOON, months=4, model=None, workload="training", sheet=sheet)
-
-
-def settle_at(now: datetime) -> RatingRun | None:
-    rate(now=now, actor=SETTLER)
-    return next(iter(settle_months(now=now, actor=SETTLER)), None)
 
 
 def owed(term: TermAgreement) -> list[tuple[str, Decimal, Decimal]]:

@@ -13,21 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from marketplace.agreements.models import Agreement
-from marketplace.append_only import NEVER_TRUNCATED, changes_once
+from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import CurrencyCode
 from marketplace.delivery.models import Delivery
-from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard, refers_to
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard, changes_once, refers_to
 
-RUN_IS_SEALED_ONCE = Guard(
-    name="sealed_once",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="OLD.charges_digest <> '' OR NEW.charges_digest = ''",
-        only="'charges_digest'",
-        problem="a rating run is sealed once, and does not change",
-        constraint="run_sealed_once",
-    ),
+RUN_IS_SEALED_ONCE = changes_once(
+    "sealed_once",
+    unless="OLD.charges_digest <> '' OR NEW.charges_digest = ''",
+    only="'charges_digest'",
+    problem="a rating run is sealed once, and does not change",
+    constraint="run_sealed_once",
 )
 RUN_IS_SEALED = Guard(
     name="is_sealed",

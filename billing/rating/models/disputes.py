@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -13,30 +12,21 @@ from django.utils.translation import pgettext_lazy
 
 from billing.rating.models.charges import RatingRun
 from marketplace.agreements.models import Agreement
-from marketplace.append_only import changes_once
-from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, Guard
+from marketplace.guards import NEVER_CHANGED, NEVER_DELETED, NEVER_EMPTIED, changes_once
 
-DISPUTE_IS_ONLY_CLOSED = Guard(
-    name="only_closed",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="OLD.state <> 'open' OR NEW.state = 'open'",
-        only="'{state,closed_at,reason_of_outcome}'::text[]",
-        problem="a dispute is closed once, and does not change",
-        constraint="dispute_only_closed",
-    ),
+DISPUTE_IS_ONLY_CLOSED = changes_once(
+    "only_closed",
+    unless="OLD.state <> 'open' OR NEW.state = 'open'",
+    only="'{state,closed_at,reason_of_outcome}'::text[]",
+    problem="a dispute is closed once, and does not change",
+    constraint="dispute_only_closed",
 )
-SLOT_IS_ONLY_CLOSED = Guard(
-    name="only_closed",
-    when=pgtrigger.Before,
-    operation=pgtrigger.Update,
-    func=changes_once(
-        unless="NOT OLD.is_open OR NEW.is_open",
-        only="'{is_open,quantity,run_id}'::text[]",
-        problem="a disputed slot is closed once, and does not change",
-        constraint="disputed_slot_only_closed",
-    ),
+SLOT_IS_ONLY_CLOSED = changes_once(
+    "only_closed",
+    unless="NOT OLD.is_open OR NEW.is_open",
+    only="'{is_open,quantity,run_id}'::text[]",
+    problem="a disputed slot is closed once, and does not change",
+    constraint="disputed_slot_only_closed",
 )
 
 

@@ -3,6 +3,7 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import marketplace.terms.sheet
+import marketplace.guards
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
@@ -143,7 +144,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='termversion',
-            trigger=pgtrigger.compiler.Trigger(name='only_closed', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n        IF OLD.state <> 'open' OR NEW.state = 'open'\n            OR (to_jsonb(NEW) - '{state,closed_at,closed_by_id}'::text[])\n                IS DISTINCT FROM (to_jsonb(OLD) - '{state,closed_at,closed_by_id}'::text[])\n        THEN\n            RAISE EXCEPTION 'a version of terms is closed once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'version_only_closed';\n        END IF;\n        RETURN NEW;\n    ", hash='bf86be38e098066a62ad5b2965387620d6ff2ad3', operation='UPDATE', pgid='pgtrigger_only_closed_df2bb', table='terms_termversion', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='only_closed', sql=marketplace.guards.GuardSql(func="\n        IF OLD.state <> 'open' OR NEW.state = 'open'\n            OR (to_jsonb(NEW) - '{state,closed_at,closed_by_id}'::text[])\n                IS DISTINCT FROM (to_jsonb(OLD) - '{state,closed_at,closed_by_id}'::text[])\n        THEN\n            RAISE EXCEPTION 'a version of terms is closed once, and does not change'\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'version_only_closed';\n        END IF;\n        RETURN NEW;\n    ", hash='51ff5d8a28c768914d35f89eff46c0c5cf7bfb66', operation='UPDATE', pgid='pgtrigger_only_closed_df2bb', table='terms_termversion', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='termversion',
