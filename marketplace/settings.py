@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     "marketplace.demand",
     "marketplace.clearing",
     "marketplace.agreements",
+    "marketplace.agents",
     "marketplace.delivery",
     "billing.metering",
     "billing.rating",
@@ -357,7 +358,7 @@ API_WRITES_A_MINUTE = env.int("API_WRITES_A_MINUTE", 1_200)
 REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["marketplace.api.throttling.WriteThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.BearerTokenAuthentication",
+        "marketplace.agents.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -43,7 +43,7 @@ class OldestFirst(Cursor):
 
 def require_agent(viewer: Viewer) -> None:
     if not viewer.organisations_with(Capability.DELIVER):
-        raise NotAllowed("This is for the agents of sites. Use a token with the scope “agent”.")
+        raise NotAllowed("This is for the agents of sites, which enrol with a code of the site’s page.")
 
 
 @extend_schema(parameters=[AgentQuery], responses={200: AgentPageSerializer})
