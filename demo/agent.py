@@ -39,6 +39,7 @@ from demo.http import (
 )
 from marketplace.agent.identity import Identity, Key
 from marketplace.agent.signing import SignedBy
+from marketplace.agent.version import VERSION
 
 EVENTS = "application/cloudevents-batch+json"
 MOST_INTERVALS = 333
@@ -46,6 +47,8 @@ MOST_INTERVALS = 333
 
 MOST_STEPS = 200
 LOOK_AGAIN = timedelta(minutes=10)
+HEARD_EVERY = 240.0
+"""Wall seconds. A site whose agent is not heard for a quarter of an hour goes off the market."""
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
 CATCH_UP = timedelta(hours=24)
 FORGET = timedelta(hours=48)
@@ -106,9 +109,21 @@ class SiteAgent:
         self.clock, self.deliveries = MarketTime.of(pages[-1]), _deliveries(pages)
         self.done["deliveries"] += len(self.deliveries)
         now = self.clock.now()
+        self._tell_how_it_is(now)
         over = self._over(now - CATCH_UP) if self.catch_up else []
         self.catch_up = False
         self._meter([*self.deliveries, *over], now)
+
+    def _tell_how_it_is(self, now: datetime) -> None:
+        told = {
+            "version": VERSION,
+            "driver": "demo",
+            "unsent": 0,
+            "unsent_since": None,
+            "reconciled_at": now.isoformat(),
+            "site_time": int(time.time()),
+        }
+        self.exchange.post("/api/v1/agent/heartbeat", told)
 
     def move_on(self) -> float:
         """Report the steps that were taken; returns how many seconds may pass before the next turn."""
@@ -119,7 +134,7 @@ class SiteAgent:
         ended = [(d, Step("ended", d.ends_at)) for d in self.deliveries if self._is_over(d)]
         self._take_steps(steps + ended)
         due = [due_at(delivery, now) for delivery in self.deliveries]
-        return self.clock.seconds_until(min(due, default=now + LOOK_AGAIN))
+        return min(self.clock.seconds_until(min(due, default=now + LOOK_AGAIN)), HEARD_EVERY)
 
     def _over(self, since: datetime) -> list[Delivery]:
         """What ended without us, with usage that may not have been accepted."""

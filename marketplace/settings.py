@@ -85,6 +85,8 @@ INVOICE_ISSUER = {
     "jurisdiction": env.str("INVOICE_ISSUER_JURISDICTION", "CN"),
     "time_zone": env.str("INVOICE_ISSUER_TIME_ZONE", "Asia/Shanghai"),
 }
+# How long the agent of a site may be silent before the site's offers enter no more runs; wall time.
+AGENT_SILENT_AFTER = timedelta(minutes=env.int("AGENT_SILENT_AFTER_MINUTES", 15))
 METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
 
 # --- Payments: see docs/stripe.md ------------------------------------------------------------------
@@ -250,6 +252,7 @@ CELERY_BEAT_SCHEDULE = {
     "prepare quotes": _periodic("market.prepare_quotes", _every(MARKET_RUN_EVERY, at_least=10)),
     "expire requests": _periodic("market.expire_requests", _every(timedelta(minutes=5), at_least=10)),
     "schedule deliveries": _periodic("delivery.schedule", _every(timedelta(minutes=5), at_least=5)),
+    "miss silent agents": _periodic("delivery.miss_agents", schedule(60)),
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),

@@ -94,7 +94,7 @@ def clients_that_sign() -> Iterator[None]:
         self: RequestFactory, method: str, path: str, data: Any = "", *rest: Any, **request: Any
     ) -> Any:
         headers = dict(request.get("headers") or {})
-        kept = getattr(self, "_credentials", {})  # of DRF's client
+        kept = {**self.defaults, **getattr(self, "_credentials", {})}  # of DRF's client
         authorization = headers.get("Authorization") or kept.get("HTTP_AUTHORIZATION") or ""
         identity = IDENTITIES.get(authorization.removeprefix("Bearer "))
         path = path.removeprefix(HOST)

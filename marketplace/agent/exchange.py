@@ -89,6 +89,10 @@ class Exchange:
         enrolled: dict[str, Any] = self._send("POST", "/api/v1/agent/enrolment", content=body)
         return enrolled
 
+    def heartbeat(self, told: Mapping[str, Any]) -> None:
+        """How the agent is."""
+        self._send("POST", "/api/v1/agent/heartbeat", content=_json(told))
+
     def announce_key(self, public_key: str) -> None:
         self._send("POST", "/api/v1/agent/key", content=_json({"public_key": public_key}))
 

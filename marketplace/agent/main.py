@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 with a line on standard error that says what is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        if options.what is enrol_agent:  # before there is anything to configure
+        if "url" in options:  # before there is anything to configure
             return enrol_agent(options)
         return int(options.what(Configuration.read(options.config), options))
     except AgentError as problem:
@@ -102,7 +102,8 @@ def _agent(configuration: Configuration) -> Iterator[Reconciler]:
             raise SiteProblem(f"Another agent works in {configuration.state}.") from error
         buffer = Buffer.open(configuration.state / "buffer.sqlite3")
         try:
-            yield Reconciler(Exchange(client), configuration.make_driver(), buffer)
+            driver = configuration.make_driver()
+            yield Reconciler(Exchange(client), driver, buffer, driver_name=configuration.driver)
         finally:
             buffer.close()
 

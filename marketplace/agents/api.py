@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema
@@ -38,7 +39,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     class Meta:
         model = Agent
-        fields = ("id", "site", "site_name", "owner", "key", "key_since", "enrolled_at")
+        fields: ClassVar[tuple[str, ...]] = ("id", "site", "site_name", "owner", "key", "key_since", "enrolled_at")
 
     def get_key(self, agent: Agent) -> str:
         return key_id_of(agent.public_key)
@@ -71,6 +72,35 @@ class Enrolment(DomainView):
         )
         answer = AgentSerializer(enrolled.agent).data | {"token": enrolled.secret}
         return Response(answer, status=201)
+
+
+class HeartbeatForm(serializers.Serializer[Any]):
+    version = serializers.CharField(max_length=40)
+    driver = serializers.CharField(max_length=40)
+    unsent = serializers.IntegerField(min_value=0, max_value=2**31 - 1, help_text="events in the buffer")
+    unsent_since = serializers.DateTimeField(allow_null=True, help_text="when the oldest was metered")
+    reconciled_at = serializers.DateTimeField(allow_null=True)
+    site_time = serializers.IntegerField(
+        min_value=0, max_value=2**31 - 1, help_text="the site's clock, in seconds since 1970"
+    )
+
+
+class HeardSerializer(serializers.Serializer[Any]):
+    silent_after = serializers.IntegerField(help_text="seconds, after which the site goes off the market")
+
+
+class AgentHeartbeat(DomainView):
+    @extend_schema(request=HeartbeatForm, responses={200: HeardSerializer})
+    def post(self, request: Request) -> Response:
+        """How the agent is. A site whose agent is not heard goes off the market until it is heard again."""
+        agent = agent_of(request)
+        form = HeartbeatForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        wall_now = datetime.now(UTC)
+        services.hear(
+            agent=agent, told=services.Heartbeat(**form.validated_data), now=self.now, wall_now=wall_now
+        )
+        return Response({"silent_after": int(settings.AGENT_SILENT_AFTER.total_seconds())})
 
 
 class AgentSelf(DomainView):

@@ -48,7 +48,7 @@ class Agent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"A{self.pk}"
+        return f"agent {self.pk}"
 
 
 class EnrolmentCode(models.Model):

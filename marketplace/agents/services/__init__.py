@@ -2,15 +2,19 @@
 
 from marketplace.agents.services.codes import CodeRefused, make_code, revoke_code
 from marketplace.agents.services.enrolling import Enrolled, create_agent, enrol
+from marketplace.agents.services.hearing import Heartbeat, hear, miss_agents
 from marketplace.agents.services.rotating import announce_key, begin_next_key
 
 __all__ = [
     "CodeRefused",
     "Enrolled",
+    "Heartbeat",
     "announce_key",
     "begin_next_key",
     "create_agent",
     "enrol",
+    "hear",
     "make_code",
+    "miss_agents",
     "revoke_code",
 ]
