@@ -87,6 +87,8 @@ INVOICE_ISSUER = {
 }
 # How long the agent of a site may be silent before the site's offers enter no more runs; wall time.
 AGENT_SILENT_AFTER = timedelta(minutes=env.int("AGENT_SILENT_AFTER_MINUTES", 15))
+# How many agents may wait for changes in one process of the web server, which has a few threads.
+AGENT_SEATS = env.int("AGENT_SEATS", 2)
 METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
 
 # --- Payments: see docs/stripe.md ------------------------------------------------------------------

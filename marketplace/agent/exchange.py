@@ -68,6 +68,12 @@ class Exchange:
             rows += page["results"]
         return clock, rows
 
+    def changes(self, after: str, wait: int) -> tuple[str, bool]:
+        """The version of what is to be done, as soon as it is another than ``after``, or after ``wait``
+        seconds; and whether the exchange had room to let us wait."""
+        told = self._try("GET", f"/api/v1/agent/changes?after={after}&wait={wait}", None, JSON)
+        return str(told["version"]), bool(told["waited"])
+
     def delivery(self, pk: int) -> dict[str, Any]:
         found: dict[str, Any] = self._send("GET", f"/api/v1/agent/deliveries/{pk}")
         return found

@@ -60,7 +60,7 @@ def run(configuration: Configuration, options: argparse.Namespace) -> int:
     with _agent(configuration) as agent:
         wait = _turn(agent, EVERY)
         while not options.once:
-            time.sleep(wait)
+            _pause(agent, wait)
             wait = _turn(agent, wait)
     return 0
 
@@ -124,6 +124,17 @@ def _turn(agent: Reconciler, waited: float) -> float:
     except AgentError as problem:
         _complain(str(problem))
     return EVERY
+
+
+def _pause(agent: Reconciler, seconds: float) -> None:
+    """Until the exchange wants something else, or so long. Where it cannot be waited for, just so long."""
+    began = time.monotonic()
+    try:
+        if agent.wait_for_change(int(seconds)):
+            return
+    except AgentError:
+        pass  # the turn that follows says so
+    time.sleep(max(0.0, seconds - (time.monotonic() - began)))
 
 
 def _report(turn: Turn) -> None:

@@ -55,6 +55,7 @@ class Reconciler:
     clock: Callable[[], float] = time.time
     full_every: float = 300
     driver_name: str = ""
+    version: str = ""
     last_full: float | None = None
     reconciled: int | None = None
     is_full: bool = True
@@ -78,6 +79,11 @@ class Reconciler:
         if self.is_full:
             self.last_full = began
         return self.turn_now
+
+    def wait_for_change(self, seconds: int) -> bool:
+        """Until the exchange wants something else, or so long; whether it let us wait."""
+        self.version, waited = self.exchange.changes(self.version, seconds)
+        return waited
 
     def _with_the_exchange(self) -> None:
         self.exchange_clock, rows = self.exchange.deliveries()

@@ -39,7 +39,15 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
     class Meta:
         model = Agent
-        fields: ClassVar[tuple[str, ...]] = ("id", "site", "site_name", "owner", "key", "key_since", "enrolled_at")
+        fields: ClassVar[tuple[str, ...]] = (
+            "id",
+            "site",
+            "site_name",
+            "owner",
+            "key",
+            "key_since",
+            "enrolled_at",
+        )
 
     def get_key(self, agent: Agent) -> str:
         return key_id_of(agent.public_key)
