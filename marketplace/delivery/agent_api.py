@@ -12,9 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.actors import Capability, Viewer
+from marketplace.agents.authentication import agent_of
 from marketplace.api.pagination import Cursor
 from marketplace.api.problems import problem_of
 from marketplace.api.views import DomainDetailView, DomainListView, DomainView
+from marketplace.delivery.changes import wait_for_change
 from marketplace.delivery.models import Delivery, DeliveryTransition
 from marketplace.delivery.selectors import (
     DUE_WITHIN,
@@ -27,6 +29,8 @@ from marketplace.delivery.serializers import (
     AgentDeliverySerializer,
     AgentPageSerializer,
     AgentQuery,
+    ChangesQuery,
+    ChangesSerializer,
     StepForm,
     StepResultsSerializer,
     StepsForm,
@@ -43,7 +47,7 @@ class OldestFirst(Cursor):
 
 def require_agent(viewer: Viewer) -> None:
     if not viewer.organisations_with(Capability.DELIVER):
-        raise NotAllowed("This is for the agents of sites. Use a token with the scope “agent”.")
+        raise NotAllowed("This is for the agents of sites, which enrol with a code of the site’s page.")
 
 
 @extend_schema(parameters=[AgentQuery], responses={200: AgentPageSerializer})
@@ -71,6 +75,21 @@ class AgentDeliveries(DomainListView[Delivery]):
         before, since = wanted.pop("due_before"), wanted.pop("over_since", None)
         mine = with_state_since(deliveries_of_agent(self.viewer))
         return (due(mine, before) if since is None else over_since(mine, since)).filter(**wanted)
+
+
+@extend_schema(parameters=[ChangesQuery], responses={200: ChangesSerializer})
+class AgentChanges(DomainView):
+    def get(self, request: Request) -> Response:
+        """Wait until something else is due at the site than at the version ``after``, for ``wait`` seconds.
+
+        Where ``waited`` is false there was no room to wait: ask again after a while.
+        """
+        agent = agent_of(request)
+        query = ChangesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        version, waited = wait_for_change(agent.site_id, after=asked["after"], seconds=asked["wait"])
+        return Response({"version": version, "waited": waited})
 
 
 class AgentDelivery(DomainDetailView[Delivery]):

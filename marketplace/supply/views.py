@@ -41,6 +41,7 @@ from marketplace.supply.presentation import (
 from marketplace.supply.selectors import (
     Facts,
     fleets_for,
+    off_the_market,
     offer_book,
     offers_for,
     sites_for,
@@ -85,6 +86,7 @@ def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     hours = OfferHour.objects.filter(offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * HOUR)
     return {
         "site": shown,
+        "silent_sites": [shown] if shown.agent_silent_since else [],
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
         "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),
@@ -162,6 +164,7 @@ def offers(request: PageRequest) -> HttpResponseBase:
     rows = choice.of(offers_for(request.viewer), now)
     context = {
         "filter": choice,
+        "silent_sites": off_the_market(request.viewer),
         "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
         "may_list": may_trade_as(request, Organisation.Kind.OWNER),
     }

@@ -17,6 +17,7 @@ from accounts.actors import Actor, Capability, Viewer
 from marketplace.clock import is_of_our_time
 from marketplace.delivery.acceptance import check_acceptance
 from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.selectors import at_its_sites
 from marketplace.errors import DomainError, InvalidInput
 
 LARGEST_REPORT = 16_384
@@ -73,8 +74,7 @@ def take_steps(
 
 def _own(viewer: Viewer, ids: set[int]) -> Iterable[int]:
     """Those that the viewer delivers: nobody makes another site's deliveries wait."""
-    owners = viewer.organisations_with(Capability.DELIVER)
-    return Delivery.objects.filter(pk__in=ids, site__owner__in=owners).values_list("pk", flat=True)
+    return Delivery.objects.filter(at_its_sites(viewer), pk__in=ids).values_list("pk", flat=True)
 
 
 def lock(ids: Iterable[int]) -> dict[int, Delivery]:
