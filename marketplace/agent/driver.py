@@ -47,6 +47,9 @@ class Driver(Protocol):
     def accept(self, wanted: Wanted) -> Acceptance:
         """Look at what was provided."""
 
+    def visible(self, wanted: Wanted) -> int:
+        """How many of the cards of a delivery that is under way are there, at most those that were sold."""
+
     def stop(self, delivery: int) -> bool:
         """Let nothing more begin and end what runs; whether nothing runs any more."""
 

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounts.actors import Capability, Viewer
 from marketplace.agreements.models import Agreement
-from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.models import NOT_OVER, OVER, Delivery, DeliveryState, DeliveryTransition
 
 DUE_WITHIN = timedelta(hours=1)
-NOT_OVER = (
-    DeliveryState.SCHEDULED,
-    DeliveryState.PROVISIONING,
-    DeliveryState.ACCEPTING,
-    DeliveryState.ACTIVE,
-)
-NOT_ACTIVE_YET = (DeliveryState.SCHEDULED, DeliveryState.PROVISIONING, DeliveryState.ACCEPTING)
 
 
 def _whole() -> QuerySet[Delivery]:
@@ -42,13 +36,14 @@ def deliveries_for(viewer: Viewer) -> QuerySet[Delivery]:
 def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Each delivery with its transitions, oldest first."""
     steps = DeliveryTransition.objects.order_by("pk")
-    return deliveries.prefetch_related(Prefetch("transitions", queryset=steps))
+    named = deliveries.select_related("replacement__request")
+    return named.prefetch_related(Prefetch("transitions", queryset=steps), "suspensions")
 
 
 def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
     """Deliveries of the sites for which the viewer may deliver, oldest first."""
     mine = viewer.organisations_with(Capability.DELIVER)
-    return _whole().filter(site__owner__in=mine).order_by("pk")
+    return _whole().filter(site__owner__in=mine).prefetch_related("suspensions").order_by("pk")
 
 
 def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
@@ -58,8 +53,7 @@ def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
 
 def over_since(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
     """What was active and is over, with a window that ended after a moment: its usage may still be late."""
-    over = (DeliveryState.ENDED, DeliveryState.FAILED)
-    return deliveries.filter(state__in=over, active_from__isnull=False, ends_at__gte=moment)
+    return deliveries.filter(state__in=OVER, active_from__isnull=False, ends_at__gte=moment)
 
 
 def with_state_since(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -68,12 +62,13 @@ def with_state_since(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.annotate(state_since=Subquery(steps.values("at")[:1]))
 
 
-def overdue_to_start(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state__in=NOT_ACTIVE_YET, starts_at__lte=now - grace).order_by("pk")
-
-
-def overdue_to_end(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=DeliveryState.ACTIVE, ends_at__lte=now - grace).order_by("pk")
+def overdue(now: datetime) -> QuerySet[Delivery, int]:
+    """Ids of what may have lasted too long in its state: the services look closer."""
+    not_begun = Q(active_from=None, starts_at__lte=now - settings.DELIVERY_ATTEMPT_WITHIN)
+    not_ended = Q(active_from__isnull=False, ends_at__lte=now - settings.DELIVERY_END_WITHIN)
+    not_there = Q(active_from__isnull=False) & ~Q(state=DeliveryState.ACTIVE)
+    late = Delivery.objects.filter(not_begun | not_ended | not_there, state__in=NOT_OVER)
+    return late.order_by("pk").values_list("pk", flat=True)
 
 
 def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:

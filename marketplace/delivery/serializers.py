@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
-from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition, Replacement, Suspension
 from marketplace.delivery.services import Step
 
 FLEET = "agreement.allocation.offer.fleet"
@@ -17,6 +18,18 @@ class TransitionSerializer(serializers.ModelSerializer[DeliveryTransition]):
     class Meta:
         model = DeliveryTransition
         fields = ("delivery", "from_state", "to_state", "at", "report")
+
+
+class SuspensionSerializer(serializers.ModelSerializer[Suspension]):
+    class Meta:
+        model = Suspension
+        fields = ("starts_at", "ends_at", "reason")
+
+
+class ReplacementSerializer(serializers.ModelSerializer[Replacement]):
+    class Meta:
+        model = Replacement
+        fields = ("request", "why_not", "made_at")
 
 
 class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -30,6 +43,8 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
     stack = serializers.CharField(source=f"{FLEET}.stack.slug", read_only=True)
     fleet = serializers.IntegerField(source=f"{FLEET}.pk", read_only=True)
     state_since = serializers.DateTimeField(read_only=True, allow_null=True)
+    suspensions = SuspensionSerializer(many=True, read_only=True)
+    retries_left = serializers.SerializerMethodField()
 
     class Meta:
         model = Delivery
@@ -45,12 +60,18 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
             "ends_at",
             "active_from",
             "active_until",
+            "suspensions",
+            "held",
+            "retries_left",
             "cards",
             "model",
             "memory_gb",
             "tdp_w",
             "stack",
         )
+
+    def get_retries_left(self, delivery: Delivery) -> int:
+        return max(0, settings.DELIVERY_RETRIES - delivery.retries)
 
 
 class ClockSerializer(serializers.Serializer[Any]):
@@ -114,6 +135,8 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     cards = serializers.IntegerField(source="agreement.cards", read_only=True)
     model = serializers.CharField(source=f"{FLEET}.model.slug", read_only=True)
     region = serializers.CharField(source="site.region.slug", read_only=True)
+    suspensions = SuspensionSerializer(many=True, read_only=True)
+    replacement = ReplacementSerializer(read_only=True)
     transitions = TransitionSerializer(many=True, read_only=True)
 
     class Meta:
@@ -133,7 +156,12 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "active_from",
             "active_until",
             "acceptance",
+            "retries",
+            "held",
+            "suspensions",
             "failure",
+            "fault",
+            "replacement",
             "transitions",
         )
 

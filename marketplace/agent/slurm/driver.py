@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from marketplace.agent.driver import Acceptance, Wanted
 from marketplace.agent.slurm import accounting, objects
 from marketplace.agent.slurm.commands import Commands
-from marketplace.agent.slurm.objects import account_of, delivery_of, qos_of
+from marketplace.agent.slurm.objects import Node, account_of, delivery_of, qos_of
 from marketplace.agent.slurm.settings import Cluster
 from marketplace.agent.usage import Holding, Span, card_seconds
 
@@ -43,23 +43,26 @@ class SlurmDriver:
     def accept(self, wanted: Wanted) -> Acceptance:
         """What Slurm knows of the nodes: those of the reservation, or all that could run the buyer's jobs."""
         cards = self.cluster.cards(wanted.model)
-        nodes = objects.nodes_with(self.run, cards.gres)
-        reserved = objects.all_reservations(self.run).get(qos_of(wanted.delivery))
-        short = self._whole_nodes(wanted) and reserved is None
-        names = nodes.keys() if reserved is None else set(objects.hosts(self.run, reserved.hosts))
-        visible = sum(node.cards for name, node in nodes.items() if name in names and node.up)
+        nodes = self._nodes_of(wanted)
+        visible = sum(node.cards for node in nodes.values() if node.up)
+        if not self._whole_nodes(wanted):
+            visible = self._free(wanted, nodes)
         return Acceptance(
             cards_visible=min(visible, wanted.cards),
             model=wanted.model,
             memory_gb=cards.memory_gb,
-            passed=visible >= wanted.cards and not short,
+            passed=visible >= wanted.cards,
             evidence={
                 "driver": "slurm",
                 "gres": cards.gres,
-                "nodes": sorted(names),
+                "nodes": sorted(nodes),
                 "memory_gb": "configured",
             },
         )
+
+    def visible(self, wanted: Wanted) -> int:
+        visible = sum(node.cards for node in self._nodes_of(wanted).values() if node.there)
+        return min(visible, wanted.cards)
 
     def stop(self, delivery: int) -> bool:
         name = qos_of(delivery)
@@ -98,6 +101,22 @@ class SlurmDriver:
         ]
         held = card_seconds([*outside, *self._kept(name, gres, span)], span)
         return min(held, wanted.cards * span.seconds)
+
+    def _free(self, wanted: Wanted, nodes: dict[str, Node]) -> int:
+        """Cards that no other job holds: nothing keeps parts of nodes free."""
+        free = sum(node.cards - node.taken for node in nodes.values() if node.up)
+        gres = self.cluster.cards(wanted.model).gres
+        return free + objects.held_under(self.run, qos_of(wanted.delivery), gres)
+
+    def _nodes_of(self, wanted: Wanted) -> dict[str, Node]:
+        """Those that are reserved, or all that could run the buyer's jobs. None where whole nodes were sold
+        and none is reserved."""
+        nodes = objects.nodes_with(self.run, self.cluster.cards(wanted.model).gres)
+        reserved = objects.all_reservations(self.run).get(qos_of(wanted.delivery))
+        if reserved is not None:
+            names = set(objects.hosts(self.run, reserved.hosts))
+            return {name: node for name, node in nodes.items() if name in names}
+        return {} if self._whole_nodes(wanted) else nodes
 
     def _provide_qos(self, wanted: Wanted) -> None:
         name, gres = qos_of(wanted.delivery), self.cluster.cards(wanted.model).gres
