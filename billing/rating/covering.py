@@ -53,7 +53,7 @@ class Covered:
 
 @transaction.atomic
 def charge_covers(*, now: datetime, actor: Actor) -> RatingRun | None:
-    """Charge what replacements cost since the last look; None where nothing is due, or rating is under way."""
+    """Charge what replacements cost since the last look; None where nothing is due, or others rate."""
     if not try_billing_lock():
         return None
     due = list(due_agreements()[:A_RUN])

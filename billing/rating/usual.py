@@ -22,8 +22,8 @@ from billing.rating.slots import active_time, committed
 
 NOTHING = -1
 
-# Deliveries of which hours ended that were not looked at yet. One is fresh if nothing was said of these, and the
-# cards were never taken away for a time.
+# Deliveries of which hours ended that were not looked at yet. One is fresh if nothing was said of these, and
+# its cards were never taken away for a time.
 DUE = """
     SELECT delivery.id, delivery.agreement_id, agreement.cards::bigint, active_from,
         coalesce(active_until, delivery.ends_at), coalesce(until, '-infinity'), allocation.starts_at,

@@ -148,7 +148,8 @@ class Reconciler:
 
     def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int) -> None:
         """Begin again later; where all attempts are used up, say that it failed."""
-        problem = f"D{delivery.id} does not pass acceptance: {seen.cards_visible} of {delivery.cards} cards are there."
+        there = f"{seen.cards_visible} of {delivery.cards} cards are there"
+        problem = f"D{delivery.id} does not pass acceptance: {there}."
         if delivery.metered is not None:
             to = "suspended"
         else:
@@ -158,7 +159,7 @@ class Reconciler:
         raise SiteProblem(problem)
 
     def _while_suspended(self, delivery: Delivery) -> None:
-        """What the owner took away runs no more. What went away by itself is tested again, when it is there."""
+        """What the owner took away runs no more; what went away by itself is tested when it is back."""
         self._meter(delivery, again=self.is_full)
         if delivery.held:
             self.driver.stop(delivery.id)

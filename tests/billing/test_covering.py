@@ -155,7 +155,7 @@ def test_what_an_owner_ended_early_is_credited_and_what_the_buyer_is_to_blame_fo
 
 
 def test_nothing_is_owed_for_the_time_in_which_it_was_suspended(cast: Cast) -> None:
-    """Half of the second hour: half of it is charged, more is a finding for a person, and it was an outage."""
+    """Half of the second hour: half of it is charged, and more is for a person to look at."""
     delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
     agent = agent_of(cast.owner)
 

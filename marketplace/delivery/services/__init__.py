@@ -1,4 +1,4 @@
-"""Writing deliveries: they are scheduled, agents and people move them on, the exchange moves what is overdue."""
+"""Writing deliveries: scheduled by the exchange, moved on by agents, people, and time."""
 
 from marketplace.delivery.services.overdue import fail_overdue
 from marketplace.delivery.services.people import evict, give_back, may_hold, suspend

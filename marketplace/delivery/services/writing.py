@@ -1,4 +1,4 @@
-"""Writing a step that was checked: the new state, what follows from it, the transition and the audit event."""
+"""Writing a step that was checked: the new state and what follows from it."""
 
 from __future__ import annotations
 
