@@ -99,6 +99,11 @@ DELIVERY_RETRIES = env.int("DELIVERY_RETRIES", 2)
 DELIVERY_SUSPENDED_AT_MOST = timedelta(minutes=env.int("DELIVERY_SUSPENDED_AT_MOST_MINUTES", 240))
 # For an agent to report the last hour and the end by itself.
 DELIVERY_END_WITHIN = timedelta(minutes=env.int("DELIVERY_END_WITHIN_MINUTES", 60))
+# What a test must show of the data sheet. A system keeps some of the memory to itself; a short probe reaches
+# two thirds of a healthy card's peak, and a throttled or shared card less than a half.
+ACCEPTANCE_LEAST_MEMORY = env.decimal("ACCEPTANCE_LEAST_MEMORY", Decimal("0.95"))
+ACCEPTANCE_LEAST_COMPUTE = env.decimal("ACCEPTANCE_LEAST_COMPUTE", Decimal("0.5"))
+ACCEPTANCE_LEAST_BANDWIDTH = env.decimal("ACCEPTANCE_LEAST_BANDWIDTH", Decimal("0.5"))
 # What a replacement may cost at most, in prices of the agreement that was not kept: the owner pays what is
 # above one, so this bounds what a failure can cost it.
 REPLACEMENT_PRICE_AT_MOST = env.decimal("REPLACEMENT_PRICE_AT_MOST", Decimal("1.5"))

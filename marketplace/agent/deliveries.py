@@ -65,7 +65,8 @@ class Delivery:
 
     def wanted(self, offset: int) -> Wanted:
         """As the scheduler should have it, whose clock is so many seconds ahead of the exchange's."""
-        return Wanted(self.id, self.buyer, self.cards, self.model, shifted(self.window, offset))
+        window = shifted(self.window, offset)
+        return Wanted(self.id, self.buyer, self.cards, self.model, window, open=self.state == "active")
 
 
 def shifted(span: Span, offset: int) -> Span:
@@ -88,7 +89,7 @@ def shown(seen: Acceptance) -> dict[str, Any]:
         "model": seen.model,
         "memory_gb": seen.memory_gb,
         "passed": seen.passed,
-    }
+    } | ({"probe": dict(seen.probe)} if seen.probe else {})
 
 
 def _suspension(row: Mapping[str, Any], ends: int) -> Span:

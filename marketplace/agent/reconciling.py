@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, shown, step
 from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered
-from marketplace.agent.exchange import Clock, Exchange, Unavailable
+from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
 from marketplace.agent.usage import Span, cells, without
 
 P = ParamSpec("P")
@@ -30,6 +30,8 @@ LOOK_BACK = 6 * 3_600
 
 AGAIN_AFTER = 300
 """Seconds between an attempt that did not succeed and the next: a node reboots, people put a card right."""
+
+ACCEPTANCE_FAILED = "acceptance_failed"
 
 IN_STEP = 3
 """Clocks that differ by less seconds are taken for one."""
@@ -141,15 +143,19 @@ class Reconciler:
             return
         seen = self.driver.accept(wanted)
         at = int(self.exchange_clock.now().timestamp())
-        if seen.passed:
+        if not seen.passed:
+            there = f"{seen.cards_visible} of {delivery.cards} cards are there"
+            self._report_failed_test(delivery, seen, at, f"D{pk} does not pass acceptance: {there}.")
+        try:
             self.exchange.take_step(pk, accepted(at, seen))
-        else:
-            self._report_failed_test(delivery, seen, at)
+        except Refused as refusal:
+            if refusal.problem.get("code") != ACCEPTANCE_FAILED:
+                raise
+            self._report_failed_test(delivery, seen, at, str(refusal.problem.get("detail", "")))
+        self.driver.provide(replace(wanted, open=True))
 
-    def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int) -> None:
+    def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int, problem: str) -> NoReturn:
         """Begin again later; where all attempts are used up, say that it failed."""
-        there = f"{seen.cards_visible} of {delivery.cards} cards are there"
-        problem = f"D{delivery.id} does not pass acceptance: {there}."
         if delivery.metered is not None:
             to = "suspended"
         else:

@@ -158,6 +158,30 @@ class DeliveryTransition(models.Model):
         return f"D{self.delivery_id} → {self.to_state}"
 
 
+class AcceptanceTest(models.Model):
+    """What a site's agent measured on the cards of a delivery, and how that compares with what was sold.
+
+    ``checks`` are name, sold, measured, passed; ``probe`` are the figures that a probe measured, ``evidence``
+    says where they come from.
+    """
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="tests")
+    at = models.DateTimeField()
+    passed = models.BooleanField()
+    checks = models.JSONField()
+    probe = models.JSONField()
+    evidence = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["delivery", "at"], name="acceptance_test_once"),
+        ]
+        triggers: ClassVar = [NEVER_EMPTIED, NEVER_CHANGED]
+
+    def __str__(self) -> str:
+        return f"test of D{self.delivery_id} at {self.at:%F %T}"
+
+
 class Suspension(models.Model):
     """A time in which a delivery that had begun was not there for its buyer: nothing of it is billed."""
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounts.actors import Capability, Viewer
 from marketplace.agreements.models import Agreement
-from marketplace.delivery.models import NOT_OVER, OVER, Delivery, DeliveryState, DeliveryTransition
+from marketplace.catalogue.normalisation.measured import SiteMeasurement, at_site
+from marketplace.catalogue.normalisation.profiles import Profile
+from marketplace.delivery.models import (
+    NOT_OVER,
+    OVER,
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+)
+from marketplace.engine.snapshot import Workload
+from marketplace.supply.models import Site
 
 DUE_WITHIN = timedelta(hours=1)
 
@@ -37,7 +50,7 @@ def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Each delivery with its transitions, oldest first."""
     steps = DeliveryTransition.objects.order_by("pk")
     named = deliveries.select_related("replacement__request")
-    return named.prefetch_related(Prefetch("transitions", queryset=steps), "suspensions")
+    return named.prefetch_related(Prefetch("transitions", queryset=steps), "suspensions", "tests")
 
 
 def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
@@ -82,3 +95,23 @@ def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:
         last = Delivery.objects.aggregate(last=Max("agreement"))["last"]
         agreements = placed.filter(pk__gt=last or 0)
     return agreements.select_related("allocation__offer__fleet").order_by("pk")
+
+
+def measured_profiles(site: Site) -> list[Profile]:
+    """What acceptance tests measured of a site's cards in classes of work, where a probe ran benchmarks: the
+    newest test of each model counts."""
+    tests = AcceptanceTest.objects.filter(delivery__site=site, passed=True, probe__benchmarks__isnull=False)
+    rows = tests.select_related("delivery__agreement__allocation__offer__fleet__model").order_by("at")
+    return at_site(str(site.pk), [], [one for test in rows for one in _measurements(test)])
+
+
+def _measurements(test: AcceptanceTest) -> Iterator[SiteMeasurement]:
+    for workload, runs in test.probe["benchmarks"].items():
+        yield SiteMeasurement(
+            site=str(test.delivery.site_id),
+            model_slug=test.delivery.agreement.allocation.offer.fleet.model.slug,
+            workload=Workload(workload),
+            runs=tuple(map(Decimal, runs)),
+            measured_at=test.at,
+            report=f"acceptance test of {test.delivery}",
+        )

@@ -7,7 +7,14 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition, Replacement, Suspension
+from marketplace.delivery.models import (
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+    Replacement,
+    Suspension,
+)
 from marketplace.delivery.services import Step
 
 FLEET = "agreement.allocation.offer.fleet"
@@ -24,6 +31,12 @@ class SuspensionSerializer(serializers.ModelSerializer[Suspension]):
     class Meta:
         model = Suspension
         fields = ("starts_at", "ends_at", "reason")
+
+
+class AcceptanceTestSerializer(serializers.ModelSerializer[AcceptanceTest]):
+    class Meta:
+        model = AcceptanceTest
+        fields = ("at", "passed", "checks", "probe", "evidence")
 
 
 class ReplacementSerializer(serializers.ModelSerializer[Replacement]):
@@ -137,6 +150,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     region = serializers.CharField(source="site.region.slug", read_only=True)
     suspensions = SuspensionSerializer(many=True, read_only=True)
     replacement = ReplacementSerializer(read_only=True)
+    tests = AcceptanceTestSerializer(many=True, read_only=True)
     transitions = TransitionSerializer(many=True, read_only=True)
 
     class Meta:
@@ -156,6 +170,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "active_from",
             "active_until",
             "acceptance",
+            "tests",
             "retries",
             "held",
             "suspensions",

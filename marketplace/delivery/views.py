@@ -19,10 +19,9 @@ from accounts.pages import refusals_on
 from accounts.requests import PageRequest
 from marketplace.clock import market_now
 from marketplace.delivery import services
-from marketplace.delivery.acceptance import FIELDS
 from marketplace.delivery.forms import DeliveryFilter, EvictionForm, ReasonForm
 from marketplace.delivery.models import OVER, Delivery, DeliveryState, DeliveryTransition
-from marketplace.delivery.selectors import deliveries_for, with_steps
+from marketplace.delivery.selectors import deliveries_for, measured_profiles, with_steps
 from marketplace.delivery.tables import DELIVERIES
 from marketplace.errors import NotAllowed
 from marketplace.web.fields import posted
@@ -58,7 +57,8 @@ def delivery(request: PageRequest, pk: int) -> HttpResponse:
     context = {
         "delivery": shown,
         "steps": list(_steps(shown)),
-        "acceptance": _acceptance(shown),
+        "tests": sorted(shown.tests.all(), key=lambda test: test.at, reverse=True),
+        "profiles": measured_profiles(shown.site),
         "sees_request": request.viewer.may(Capability.READ, shown.agreement.buyer_id),
         "replaces": deliveries_for(request.viewer)
         .filter(replacement__request=shown.agreement.allocation.request_id)
@@ -113,12 +113,6 @@ def evict(request: PageRequest, pk: int) -> HttpResponse:
 def _form(request: PageRequest, template: str, delivery: Delivery, form: ReasonForm) -> HttpResponse:
     shown = {"delivery": delivery, "form": form}
     return refused(request, template, shown) if form.errors else render(request, template, shown)
-
-
-def _acceptance(delivery: Delivery) -> dict[str, Any]:
-    """What the site reported of its test, every field of it; nothing where it has not reported."""
-    reported = delivery.acceptance
-    return {name: reported.get(name) for name in FIELDS} if reported else {}
 
 
 def _steps(delivery: Delivery) -> Iterator[dict[str, Any]]:

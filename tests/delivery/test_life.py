@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,8 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actors import Viewer
 from accounts.models import AuditEvent, Scope
 from marketplace.delivery.acceptance import AcceptanceFailed
-from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
-from marketplace.delivery.selectors import deliveries_for, deliveries_of_agent
+from marketplace.delivery.models import (
+    ALLOWED_STEPS,
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+)
+from marketplace.delivery.selectors import deliveries_for, deliveries_of_agent, measured_profiles
 from marketplace.delivery.services import (
     Step,
     StepConflict,
@@ -83,6 +90,7 @@ def test_a_delivery_goes_from_scheduled_to_ended(delivery: Delivery, agent: View
         "delivery.provisioning",
         "delivery.accepting",
         "delivery.active",
+        "delivery.tested",
         "delivery.ended",
     ]
     assert {event.token for event in AuditEvent.objects.all()} == {agent.actor.token}
@@ -144,7 +152,12 @@ def test_the_same_step_reported_again_is_the_same_transition(delivery: Delivery,
     for step in WHOLE_LIFE:
         again = take_step(viewer=agent, delivery=delivery, step=step, now=END)
         assert (again.to_state, again.at, again.report) == (step.to, step.at, step.report)
-    assert DeliveryTransition.objects.count() == AuditEvent.objects.count() == 4
+    assert (
+        DeliveryTransition.objects.count()
+        == AuditEvent.objects.exclude(action="delivery.tested").count()
+        == 4
+    )
+    assert AcceptanceTest.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -163,7 +176,7 @@ def test_the_same_step_with_another_report_is_a_conflict(
     [
         (AcceptanceFailed, {"cards_visible": 7}),
         (AcceptanceFailed, {"model": "h20"}),
-        (AcceptanceFailed, {"memory_gb": "79.5"}),
+        (AcceptanceFailed, {"memory_gb": "75.9"}),
         (AcceptanceFailed, {"passed": False}),
         (InvalidInput, {"cards_visible": "8"}),
         (InvalidInput, {"cards_visible": True}),
@@ -171,6 +184,12 @@ def test_the_same_step_with_another_report_is_a_conflict(
         (InvalidInput, {"memory_gb": "NaN"}),
         (InvalidInput, {"passed": 1}),
         (InvalidInput, {"model": None}),
+        (AcceptanceFailed, {"probe": {"precision": "bf16", "compute_tflops": "494"}}),
+        (AcceptanceFailed, {"probe": {"bandwidth_gb_s": 1674}}),
+        (InvalidInput, {"probe": {"compute_tflops": 0}}),
+        (InvalidInput, {"probe": {"benchmarks": {"games": ["1"]}}}),
+        (InvalidInput, {"probe": {"benchmarks": {"training": []}}}),
+        (InvalidInput, {"probe": "fast"}),
     ],
 )
 def test_cards_are_active_only_after_they_passed_acceptance(
@@ -182,8 +201,37 @@ def test_cards_are_active_only_after_they_passed_acceptance(
     with pytest.raises(InvalidInput):
         take(delivery, agent, "active", START)
     assert Delivery.objects.get().state == "accepting"
-    more = PASSED["acceptance"] | {"cards_visible": 16, "memory_gb": "80.0"}
+    measured = {
+        "precision": "bf16",
+        "compute_tflops": "494.5",
+        "benchmarks": {"training": ["0.9", "1", "1.2"]},
+    }
+    more = PASSED["acceptance"] | {"cards_visible": 16, "memory_gb": "76.0", "probe": measured}
     take(delivery, agent, "active", START, acceptance=more)
+    assert Delivery.objects.get().acceptance == more
+    [test] = AcceptanceTest.objects.all()
+    assert [(check["name"], check["passed"]) for check in test.checks] == [
+        (name, True) for name in ("cards", "model", "memory", "compute")
+    ]
+    [profile] = measured_profiles(delivery.site)
+    assert (profile.workload, profile.evidence_kind) == ("training", "measured")
+    assert (profile.lower, profile.rate, profile.upper) == tuple(
+        Decimal("0.989") * Decimal(run) for run in ("0.9", "1", "1.2")
+    )
+
+
+def test_a_test_that_failed_says_which_check_with_what_was_measured_and_sold(
+    delivery: Delivery, agent: Viewer
+) -> None:
+    bring_to(delivery, "accepting", agent)
+    shown = PASSED["acceptance"] | {"cards_visible": 7, "passed": False}
+    with pytest.raises(AcceptanceFailed, match="cards: 7, sold 8"):
+        take(delivery, agent, "active", START, acceptance=shown)
+    assert not AcceptanceTest.objects.exists()
+    take(delivery, agent, "scheduled", START, reason="7 of 8", acceptance=shown, evidence={"nodes": ["n1"]})
+    [test] = AcceptanceTest.objects.all()
+    assert (test.passed, test.evidence) == (False, {"nodes": ["n1"]})
+    assert test.checks[0] == {"name": "cards", "sold": "8", "measured": "7", "passed": False}
 
 
 def test_a_delivery_is_active_inside_its_window_only(delivery: Delivery, agent: Viewer) -> None:

@@ -15,12 +15,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from marketplace.agent.acceptance import acceptance_of, read_probe
 from marketplace.agent.driver import Acceptance, Wanted
 from marketplace.agent.slurm import accounting, objects
 from marketplace.agent.slurm.commands import Commands
 from marketplace.agent.slurm.objects import Node, account_of, delivery_of, qos_of
-from marketplace.agent.slurm.settings import Cluster
+from marketplace.agent.slurm.settings import Cluster, Probe
 from marketplace.agent.usage import Holding, Span, card_seconds
+
+PROBE_WAITS = 30
+"""Seconds for the test's own job to begin: the cards are free, or the test says that they are not."""
 
 SACCT = ("sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2")
 
@@ -35,7 +39,9 @@ class SlurmDriver:
         return frozenset(pk for name in objects.all_qos(self.run) if (pk := delivery_of(name)) is not None)
 
     def provide(self, wanted: Wanted) -> None:
-        users = self.cluster.users_of(wanted.buyer)
+        users = self.cluster.users_of(wanted.buyer) if wanted.open else ()
+        if self.cluster.probe is not None:
+            users = (*users, self.cluster.probe.user)
         self._provide_qos(wanted)
         self._provide_account(wanted, users)
         self._reserve(wanted)
@@ -47,17 +53,35 @@ class SlurmDriver:
         visible = sum(node.cards for node in nodes.values() if node.up)
         if not self._whole_nodes(wanted):
             visible = self._free(wanted, nodes)
+        evidence = {"driver": "slurm", "gres": cards.gres, "nodes": sorted(nodes), "memory_gb": "configured"}
+        if self.cluster.probe is not None and visible >= wanted.cards:
+            probe = read_probe(self._probe(wanted, self.cluster.probe))
+            return acceptance_of(probe, wanted, card_name=cards.card_name, evidence=evidence)
         return Acceptance(
             cards_visible=min(visible, wanted.cards),
             model=wanted.model,
             memory_gb=cards.memory_gb,
             passed=visible >= wanted.cards,
-            evidence={
-                "driver": "slurm",
-                "gres": cards.gres,
-                "nodes": sorted(nodes),
-                "memory_gb": "configured",
-            },
+            evidence=evidence,
+        )
+
+    def _probe(self, wanted: Wanted, probe: Probe) -> str:
+        """What the probe prints, as a job under the delivery's own limits: a task for each sold card,
+        each with one card. So it sees these cards and no others."""
+        cards = self.cluster.cards(wanted.model)
+        return self.run(
+            "srun",
+            "--quiet",
+            f"--job-name={qos_of(wanted.delivery)}-acceptance",
+            f"--account={account_of(wanted.buyer)}",
+            f"--qos={qos_of(wanted.delivery)}",
+            f"--partition={cards.partition}",
+            f"--ntasks={wanted.cards}",
+            f"--gpus-per-task={cards.gres.partition(':')[2] or 'gpu'}:1",
+            f"--immediate={PROBE_WAITS}",
+            f"--time={-(-probe.seconds // 60)}",
+            *probe.command,
+            seconds=probe.seconds + PROBE_WAITS,
         )
 
     def visible(self, wanted: Wanted) -> int:
@@ -134,12 +158,15 @@ class SlurmDriver:
         if account not in objects.accounts(self.run):
             objects.add_account(self.run, account, frozenset({name}))
         there = {one.user: one for one in objects.associations(self.run) if one.account == account}
-        ours = frozenset(qos for qos in there[""].qos if delivery_of(qos) is not None) | {name}
-        if there[""].qos != ours:
+        if (ours := _with(there[""].qos, name)) != there[""].qos:
             objects.allow(self.run, account, ours)
         if new := [user for user in users if user not in there]:
-            objects.add_users(self.run, account, new, ours)
-        if others := [user for user in users if user in there and there[user].qos != ours]:
+            objects.add_users(self.run, account, new, frozenset({name}))
+        wider: dict[frozenset[str], list[str]] = defaultdict(list)
+        for user in users:
+            if user in there and (ours := _with(there[user].qos, name)) != there[user].qos:
+                wider[ours].append(user)
+        for ours, others in wider.items():
             objects.allow_users(self.run, account, others, ours)
 
     def _reserve(self, wanted: Wanted) -> None:
@@ -215,3 +242,8 @@ class SlurmDriver:
             if host in nodes
             for holding in accounting.kept(one, host, nodes[host].cards, out, span)
         ]
+
+
+def _with(qos: frozenset[str], name: str) -> frozenset[str]:
+    """The agent's own among them, and one more."""
+    return frozenset(one for one in qos if delivery_of(one) is not None) | {name}

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.actors import Capability, Viewer
 from marketplace.clock import is_of_our_time
-from marketplace.delivery.acceptance import check_acceptance
+from marketplace.delivery.acceptance import check_acceptance, keep_test, record_test
 from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
 from marketplace.delivery.services.writing import Step, lock, steps_of, write_step
 from marketplace.errors import DomainError, InvalidInput
@@ -94,7 +94,11 @@ def _take(viewer: Viewer, delivery: Delivery, step: Step, now: datetime) -> Deli
     changes = {}
     if step.to == DeliveryState.ACTIVE:
         changes["acceptance"] = check_acceptance(delivery, step.report)
-    return write_step(delivery, step, actor=actor, now=now, changes=changes)
+    test = keep_test(delivery, step.report, at=step.at)
+    taken = write_step(delivery, step, actor=actor, now=now, changes=changes)
+    if test is not None:
+        record_test(test, actor=actor, now=now)
+    return taken
 
 
 def _same(known: DeliveryTransition, step: Step) -> DeliveryTransition:
