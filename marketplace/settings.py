@@ -104,6 +104,10 @@ DELIVERY_END_WITHIN = timedelta(minutes=env.int("DELIVERY_END_WITHIN_MINUTES", 6
 ACCEPTANCE_LEAST_MEMORY = env.decimal("ACCEPTANCE_LEAST_MEMORY", Decimal("0.95"))
 ACCEPTANCE_LEAST_COMPUTE = env.decimal("ACCEPTANCE_LEAST_COMPUTE", Decimal("0.5"))
 ACCEPTANCE_LEAST_BANDWIDTH = env.decimal("ACCEPTANCE_LEAST_BANDWIDTH", Decimal("0.5"))
+# The exchange's probes, to which agents measure round trips: region=host:port,…
+NETWORK_PROBES: dict[str, str] = env.dict("NETWORK_PROBES", {})
+# Agents measure every hour; a route that nobody has measured for a day may be another one.
+ROUND_TRIP_FRESH = timedelta(hours=env.int("ROUND_TRIP_FRESH_HOURS", 24))
 # What a replacement may cost at most, in prices of the agreement that was not kept: the owner pays what is
 # above one, so this bounds what a failure can cost it.
 REPLACEMENT_PRICE_AT_MOST = env.decimal("REPLACEMENT_PRICE_AT_MOST", Decimal("1.5"))

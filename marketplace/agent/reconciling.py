@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NoReturn, ParamSpec
 
@@ -18,6 +18,7 @@ from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
+from marketplace.agent.network import measure
 from marketplace.agent.usage import Span, cells, without
 
 P = ParamSpec("P")
@@ -30,6 +31,9 @@ LOOK_BACK = 6 * 3_600
 
 AGAIN_AFTER = 300
 """Seconds between an attempt that did not succeed and the next: a node reboots, people put a card right."""
+
+NETWORK_EVERY = 3_600
+"""Seconds between two measurements of round trips."""
 
 ACCEPTANCE_FAILED = "acceptance_failed"
 
@@ -59,6 +63,7 @@ class Reconciler:
     clock: Callable[[], float] = time.time
     full_every: float = 300
     last_full: float | None = None
+    last_network: float | None = None
     is_full: bool = True
     now: int = 0
     offset: int = 0
@@ -89,6 +94,7 @@ class Reconciler:
             self._attempt(delivery.id, self._converge, delivery)
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
+        self._attempt(0, self._measure_network, {one.site for one in due})
         self.buffer.forget(self._moment())
 
     def _alone(self) -> None:
@@ -233,6 +239,20 @@ class Reconciler:
 
     def _tell(self) -> None:
         self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())
+
+    def _measure_network(self, sites: set[int]) -> None:
+        """Round trips to the exchange's probes, now and then, of the site that has something to deliver."""
+        began = time.monotonic()
+        if not sites or (self.last_network is not None and began < self.last_network + NETWORK_EVERY):
+            return
+        self.last_network = began
+        at = self._moment().isoformat()
+        measurements = [
+            {"region": probe["region"], "at": at, **asdict(measure(probe["address"]))}
+            for probe in self.exchange.probes()
+        ]
+        for site in sorted(sites) if measurements else ():
+            self.exchange.report_round_trips(site, measurements)
 
     def _compare_clocks(self, exchange_clock: Clock) -> None:
         """Where the clocks differ, the difference is kept: a second more or less moves no cell.

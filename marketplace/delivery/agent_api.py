@@ -27,6 +27,8 @@ from marketplace.delivery.serializers import (
     AgentDeliverySerializer,
     AgentPageSerializer,
     AgentQuery,
+    ProbesSerializer,
+    RoundTripsForm,
     StepForm,
     StepResultsSerializer,
     StepsForm,
@@ -35,6 +37,8 @@ from marketplace.delivery.serializers import (
 )
 from marketplace.delivery.services import Step, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
+from marketplace.supply.models import Site
+from marketplace.supply.services import keep_round_trips
 
 
 class OldestFirst(Cursor):
@@ -106,6 +110,30 @@ class AgentSteps(DomainView):
         answers = take_steps(viewer=self.viewer, steps=steps, now=self.now)
         results = [_result(pk, step, answer) for (pk, step), answer in zip(steps, answers, strict=True)]
         return Response({"results": results})
+
+
+class AgentProbes(DomainView):
+    @extend_schema(responses={200: ProbesSerializer})
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """The exchange's probes, to which agents measure round trips by opening a connection."""
+        require_agent(self.viewer)
+        probes = [
+            {"region": region, "address": address} for region, address in settings.NETWORK_PROBES.items()
+        ]
+        return Response({"probes": probes})
+
+
+class AgentRoundTrips(DomainView):
+    @extend_schema(request=RoundTripsForm, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Report round trips from a site to probes; reporting one again changes nothing."""
+        require_agent(self.viewer)
+        form = RoundTripsForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        owners = self.viewer.organisations_with(Capability.DELIVER)
+        site = get_object_or_404(Site, pk=form.validated_data["site"], owner__in=owners)
+        keep_round_trips(viewer=self.viewer, site=site, measured=form.measured(), now=self.now)
+        return Response(status=204)
 
 
 def _result(delivery: int, step: Step, answer: DeliveryTransition | DomainError) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from marketplace.delivery.models import (
     Suspension,
 )
 from marketplace.delivery.services import Step
+from marketplace.supply.rules import RoundTripInput
 
 FLEET = "agreement.allocation.offer.fleet"
 MOST_STEPS = 500
@@ -183,3 +184,30 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 def step_of(data: dict[str, Any]) -> Step:
     return Step(to=data["to"], at=data["at"], report=data.get("report", {}))
+
+
+class ProbeSerializer(serializers.Serializer[Any]):
+    region = serializers.CharField()
+    address = serializers.CharField()
+
+
+class ProbesSerializer(serializers.Serializer[Any]):
+    probes = ProbeSerializer(many=True)
+
+
+class RoundTripForm(serializers.Serializer[Any]):
+    """``microseconds`` is the median of the attempts that were answered; null where all were lost."""
+
+    region = serializers.SlugField()
+    at = serializers.DateTimeField()
+    microseconds = serializers.IntegerField(min_value=1, max_value=2**31 - 1, allow_null=True)
+    sent = serializers.IntegerField(min_value=1, max_value=1_000)
+    lost = serializers.IntegerField(min_value=0, max_value=1_000)
+
+
+class RoundTripsForm(serializers.Serializer[Any]):
+    site = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    measurements = serializers.ListField(child=RoundTripForm(), max_length=MOST_STEPS)
+
+    def measured(self) -> list[RoundTripInput]:
+        return [RoundTripInput(**one) for one in self.validated_data["measurements"]]

@@ -41,6 +41,7 @@ from marketplace.supply.presentation import (
 from marketplace.supply.selectors import (
     Facts,
     fleets_for,
+    fresh_round_trips,
     offer_book,
     offers_for,
     sites_for,
@@ -85,6 +86,7 @@ def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     hours = OfferHour.objects.filter(offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * HOUR)
     return {
         "site": shown,
+        "round_trips": fresh_round_trips(market_now()).filter(site=shown).select_related("region"),
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
         "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),

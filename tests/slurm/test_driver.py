@@ -79,7 +79,7 @@ class TestSlurm(DriverContract):
     ) -> None:
         """A task a card: each is given one, of the type that was sold. Whole nodes and parts of one."""
         script = tmp_path / "probe"
-        card = '{"name": "Ascend 910B on \'$SLURMD_NODENAME card $CUDA_VISIBLE_DEVICES\'", "memory_gb": 64}'
+        card = '{"name": "Ascend 910B on \'$SLURMD_NODENAME task $SLURM_PROCID\'", "memory_gb": 64}'
         line = (
             f'{{"format": "cardhour-probe/1", "precision": "bf16", "compute_tflops": 250, "cards": [{card}]}}'
         )
