@@ -91,6 +91,31 @@ AGENT_SILENT_AFTER = timedelta(minutes=env.int("AGENT_SILENT_AFTER_MINUTES", 15)
 AGENT_SEATS = env.int("AGENT_SEATS", 2)
 METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
 
+# --- Delivery: how long each state may last before the exchange acts ----------------------------------
+
+# A site that has not begun by then has not noticed, and the buyer's window runs: it is replaced.
+DELIVERY_START_WITHIN = timedelta(minutes=env.int("DELIVERY_START_WITHIN_MINUTES", 60))
+# One attempt at provisioning or testing: a node reboots in ten minutes. Afterwards it begins again.
+DELIVERY_ATTEMPT_WITHIN = timedelta(minutes=env.int("DELIVERY_ATTEMPT_WITHIN_MINUTES", 20))
+# With the first, three attempts fill the time to start.
+DELIVERY_RETRIES = env.int("DELIVERY_RETRIES", 2)
+# Longer than a repair by somebody on duty takes, and the buyer is better off elsewhere.
+DELIVERY_SUSPENDED_AT_MOST = timedelta(minutes=env.int("DELIVERY_SUSPENDED_AT_MOST_MINUTES", 240))
+# For an agent to report the last hour and the end by itself.
+DELIVERY_END_WITHIN = timedelta(minutes=env.int("DELIVERY_END_WITHIN_MINUTES", 60))
+# What a test must show of the data sheet. A system keeps some of the memory to itself; a short probe reaches
+# two thirds of a healthy card's peak, and a throttled or shared card less than a half.
+ACCEPTANCE_LEAST_MEMORY = env.decimal("ACCEPTANCE_LEAST_MEMORY", Decimal("0.95"))
+ACCEPTANCE_LEAST_COMPUTE = env.decimal("ACCEPTANCE_LEAST_COMPUTE", Decimal("0.5"))
+ACCEPTANCE_LEAST_BANDWIDTH = env.decimal("ACCEPTANCE_LEAST_BANDWIDTH", Decimal("0.5"))
+# The exchange's probes, to which agents measure round trips: region=host:port,…
+NETWORK_PROBES: dict[str, str] = env.dict("NETWORK_PROBES", {})
+# Agents measure every hour; a route that nobody has measured for a day may be another one.
+ROUND_TRIP_FRESH = timedelta(hours=env.int("ROUND_TRIP_FRESH_HOURS", 24))
+# What a replacement may cost at most, in prices of the agreement that was not kept: the owner pays what is
+# above one, so this bounds what a failure can cost it.
+REPLACEMENT_PRICE_AT_MOST = env.decimal("REPLACEMENT_PRICE_AT_MOST", Decimal("1.5"))
+
 # --- Payments: see docs/stripe.md ------------------------------------------------------------------
 
 # Without a key there are bank transfers only.

@@ -26,6 +26,7 @@ DECISIVE = (
     "metering/storage.py",
     "rating/availability.py",
     "rating/columns.py",
+    "rating/covering.py",
     "rating/judgement.py",
     "rating/records.py",
     "rating/service_levels.py",

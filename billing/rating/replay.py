@@ -13,6 +13,8 @@ from django.db import connection
 
 from billing.metering.models import Meter
 from billing.metering.storage import SlotKey, Usage
+from billing.rating.covering import METHOD as COVERS
+from billing.rating.covering import cover
 from billing.rating.decisions import quantities_of
 from billing.rating.judgement import Case, Due, due_for, judge
 from billing.rating.models import Charge, RatingRun
@@ -106,6 +108,8 @@ def differences_of(charges: Sequence[Charge]) -> Iterator[Difference]:
     for run, made in of_runs.items():
         if run.method == SERVICE_LEVELS:
             recomputed = _credits(run, {charge.agreement_id for charge in made})
+        elif run.method == COVERS:
+            recomputed = _covers(run, {charge.agreement_id for charge in made})
         elif run.method == SETTLEMENT:
             keys = {_key(charge) for charge in made}
             months = _months(run, {charge.agreement_id for charge in made})
@@ -122,6 +126,8 @@ def _parts(run: RatingRun) -> Iterator[Sequence[int]]:
     found = set(run.charges.order_by().values_list("agreement", flat=True).distinct())
     if run.method == SERVICE_LEVELS:
         found |= set(run.service_levels.values_list("agreement", flat=True))
+    elif run.method == COVERS:
+        found |= set(run.covers.values_list("agreement", flat=True))
     elif run.method == SETTLEMENT:
         found |= set(run.months.values_list("agreement", flat=True))
     elif run.decision is not None:
@@ -138,6 +144,9 @@ def _all_of(run: RatingRun, stored: Sequence[Charge], agreements: Collection[int
     if run.method == SERVICE_LEVELS:
         assessed = run.service_levels.filter(agreement__in=agreements)
         return _credits(run, set(assessed.values_list("agreement", flat=True)))
+    if run.method == COVERS:
+        looked_at = run.covers.filter(agreement__in=agreements)
+        return _covers(run, set(looked_at.values_list("agreement", flat=True)))
     if run.method == SETTLEMENT:
         settled = run.months.filter(agreement__in=agreements)
         return _months(run, set(settled.values_list("agreement", flat=True)))
@@ -149,6 +158,13 @@ def _credits(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
     found = Agreement.objects.filter(pk__in=agreements)
     assessed = assess(found, until=run.last_reading, before=run.pk)
     return [each.charge for each in assessed if each.charge is not None]
+
+
+def _covers(run: RatingRun, agreements: Collection[int]) -> list[Charge]:
+    """What replacements cost, from the charges before the run."""
+    found = Agreement.objects.filter(pk__in=agreements).select_related("allocation")
+    covered = cover(found, until=run.last_reading, before=run.pk)
+    return [each.charge for each in covered if each.charge is not None]
 
 
 def _months(run: RatingRun, agreements: Collection[int]) -> list[Charge]:

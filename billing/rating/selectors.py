@@ -66,6 +66,8 @@ def readings_of(charge: Charge) -> QuerySet[Reading]:
 
     Whoever may see the charge may see them.
     """
+    if charge.kind == Charge.Kind.COVER:
+        return Reading.objects.none()
     if charge.kind == Charge.Kind.SLA_CREDIT:
         readings = Reading.objects.filter(
             delivery__agreement=charge.agreement_id, meter=Meter.ALLOCATED, pk__lte=charge.last_reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,7 @@ from billing.rating.records import make_run
 from marketplace.agreements.models import Agreement
 from marketplace.agreements.terms import ServiceLevelTerms, service_level
 from marketplace.clock import HOUR
-from marketplace.delivery.models import Delivery, DeliveryState
+from marketplace.delivery.models import OVER, Delivery, Suspension
 
 METHOD = "service-level/1"
 A_RUN = 500
@@ -79,7 +79,7 @@ def due_agreements(rated: datetime) -> QuerySet[Agreement]:
     last = Coalesce(Subquery(levels.values("run")[:1]), 0, output_field=BigIntegerField())
     usage = Charge.objects.filter(agreement=OuterRef("pk"), kind=Kind.USAGE, run__gt=OuterRef("last_run"))
     parked = ParkedUsage.objects.filter(agreement=OuterRef("pk"), resolved_at=None)
-    over = Q(delivery__state__in=(DeliveryState.ENDED, DeliveryState.FAILED), ends_at__lte=rated)
+    over = Q(delivery__state__in=OVER, ends_at__lte=rated) & ~Q(delivery__fault=Delivery.Fault.BUYER)
     end = Coalesce("delivery__active_until", F("ends_at"))
     return (
         Agreement.objects.filter(over, terms__sla__isnull=False, delivery__rated__until__gte=end)
@@ -117,6 +117,7 @@ class _Facts:
         for charge in charges.filter(kind=Kind.SLA_CREDIT).order_by("sequence"):
             self.given[charge.agreement_id].append(charge)
         self.covered = _covered(pks, until)
+        self.suspended = _suspended(pks)
 
     def assessed(self, agreement: Agreement, terms: ServiceLevelTerms) -> Assessed:
         used, owed_a_slot = self.used[agreement.pk], agreement.cards * 3600
@@ -125,7 +126,10 @@ class _Facts:
         service = Service(
             owed=owed_a_slot * len(slots),
             delivered=sum(delivered.values()),
-            longest_outage=longest_outage(agreement.starts_at, agreement.ends_at, self.covered[agreement.pk]),
+            longest_outage=max(
+                longest_outage(agreement.starts_at, agreement.ends_at, self.covered[agreement.pk]),
+                self.suspended[agreement.pk],
+            ),
             charged=sum((amount for _, amount, _ in used.values()), Decimal(0)),
             commission=sum((commission for _, _, commission in used.values()), Decimal(0)),
         )
@@ -176,6 +180,16 @@ def _covered(agreements: Iterable[int], until: int) -> dict[int, list[tuple[date
         if quantity > 0:
             covered[deliveries[delivery]].append((starts_at, ends_at))
     return covered
+
+
+def _suspended(agreements: Iterable[int]) -> dict[int, timedelta]:
+    """The longest time in which a delivery was suspended: readings of whole hours do not show it."""
+    longest: dict[int, timedelta] = defaultdict(timedelta)
+    rows = Suspension.objects.filter(delivery__agreement__in=agreements)
+    for agreement, since, until in rows.values_list("delivery__agreement", "starts_at", "ends_at"):
+        if until is not None:
+            longest[agreement] = max(longest[agreement], until - since)
+    return longest
 
 
 def _level(run: RatingRun, each: Assessed) -> ServiceLevel:

@@ -34,8 +34,21 @@ def _committed(delivery: Delivery, slot: datetime) -> int:
     if interval is None:
         return 0
     active_from, active_until = map(microseconds, interval)
-    return committed(
-        delivery.agreement.cards, int(active_time(active_from, active_until, microseconds(slot)))
+    active = int(active_time(active_from, active_until, microseconds(slot)))
+    return committed(delivery.agreement.cards, active - _suspended_time(delivery, active_until, slot))
+
+
+def _suspended_time(delivery: Delivery, active_until: int, slot: datetime) -> int:
+    """For how many microseconds of a slot the cards were taken away; one that lasts, to the end."""
+    return sum(
+        int(
+            active_time(
+                microseconds(one.starts_at),
+                active_until if one.ends_at is None else min(microseconds(one.ends_at), active_until),
+                microseconds(slot),
+            )
+        )
+        for one in delivery.suspensions.all()
     )
 
 
@@ -51,7 +64,8 @@ def cases_of(
     With ``before``, a run, what was charged is what was charged before it. A slot whose first readings come
     after ``until`` (one of ``unsettled``) is left out: it is not one without readings.
     """
-    deliveries = Delivery.objects.select_related("agreement__allocation").in_bulk({pk for pk, _ in slots})
+    known = Delivery.objects.select_related("agreement__allocation").prefetch_related("suspensions")
+    deliveries = known.in_bulk({pk for pk, _ in slots})
     usage = allocated_usage(slots, until=until)
     charged = _charged({(deliveries[pk].agreement_id, slot) for pk, slot in slots}, before=before)
     settled = _settled(charged.keys(), before=before)

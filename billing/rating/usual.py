@@ -22,7 +22,8 @@ from billing.rating.slots import active_time, committed
 
 NOTHING = -1
 
-# Deliveries of which hours ended that were not looked at yet. One is fresh if nothing was said of these.
+# Deliveries of which hours ended that were not looked at yet. One is fresh if nothing was said of these, and
+# its cards were never taken away for a time.
 DUE = """
     SELECT delivery.id, delivery.agreement_id, agreement.cards::bigint, active_from,
         coalesce(active_until, delivery.ends_at), coalesce(until, '-infinity'), allocation.starts_at,
@@ -33,6 +34,8 @@ DUE = """
         ) AND NOT EXISTS (
             SELECT FROM rating_parkedusage parked WHERE parked.agreement_id = delivery.agreement_id
                 AND resolved_at IS NULL AND parked.slot > coalesce(until, active_from) - interval '1 hour'
+        ) AND NOT EXISTS (
+            SELECT FROM delivery_suspension suspension WHERE suspension.delivery_id = delivery.id
         )
     FROM delivery_delivery delivery
     JOIN agreements_agreement agreement ON agreement.id = delivery.agreement_id

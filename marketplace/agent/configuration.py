@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from marketplace.agent.identity import Identity
 from marketplace.agent.manual import ManualDriver
 from marketplace.agent.slurm.commands import Commands
 from marketplace.agent.slurm.driver import SlurmDriver
-from marketplace.agent.slurm.settings import Cards, Cluster
+from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 
 DRIVERS = ("slurm", "ssh-manual")
 IDENTITY = "identity.json"
+PROBE_SECONDS = 120
+SECRET = 0o077
 
 
 class BadConfiguration(SiteProblem):
@@ -72,6 +75,7 @@ class Configuration:
                 gres=_text(cards, "gres"),
                 partition=_text(cards, "partition"),
                 memory_gb=_text(cards, "memory_gb"),
+                card_name=str(cards.get("card_name", "")),
             )
             for model, cards in _table(self.own, "models").items()
         }
@@ -79,7 +83,15 @@ class Configuration:
             _number(buyer): tuple(str(login) for login in logins)
             for buyer, logins in _table(self.own, "users").items()
         }
-        return Cluster(models, users)
+        return Cluster(models, users, self._probe())
+
+    def _probe(self) -> Probe | None:
+        """``probe`` is the command of the acceptance test, as a list of words."""
+        command = self.own.get("probe", [])
+        if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
+            raise SiteProblem('“probe” is no list of words, such as ["/usr/local/bin/cardhour-probe"].')
+        seconds = self.own.get("probe_seconds", PROBE_SECONDS)
+        return Probe(tuple(command), getpass.getuser(), int(seconds)) if command else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from marketplace.agent.errors import AgentError
 from marketplace.agent.usage import Span
 
 BEFORE = ("scheduled", "provisioning", "accepting")
-OVER = ("ended", "failed")
+OVER = ("ended", "failed", "evicted")
 
 
 class NoDelivery(AgentError):
@@ -22,7 +22,11 @@ class NoDelivery(AgentError):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``metered`` is when the buyer had it, as far as is known now; None where it never began."""
+    """``metered`` is when the buyer had it, as far as is known now; None where it never began. In between,
+    ``suspended`` are times in which it had nothing.
+
+    ``since`` is when it came to its state. ``held`` is one whose cards the owner took away on the exchange.
+    """
 
     id: int
     site: int
@@ -32,6 +36,10 @@ class Delivery:
     model: str
     window: Span
     metered: Span | None
+    suspended: tuple[Span, ...]
+    since: int
+    held: bool
+    retries_left: int
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -49,11 +57,16 @@ class Delivery:
             model=row["model"],
             window=Span(ceil(starts), floor(ends)),
             metered=metered,
+            suspended=tuple(_suspension(one, ceil(ends)) for one in row["suspensions"]),
+            since=0 if row["state_since"] is None else floor(_seconds(row["state_since"])),
+            held=row["held"],
+            retries_left=row["retries_left"],
         )
 
     def wanted(self, offset: int) -> Wanted:
         """As the scheduler should have it, whose clock is so many seconds ahead of the exchange's."""
-        return Wanted(self.id, self.buyer, self.cards, self.model, shifted(self.window, offset))
+        window = shifted(self.window, offset)
+        return Wanted(self.id, self.buyer, self.cards, self.model, window, open=self.state == "active")
 
 
 def shifted(span: Span, offset: int) -> Span:
@@ -66,13 +79,23 @@ def step(to: str, at: int, report: Mapping[str, Any] | None = None) -> dict[str,
 
 
 def accepted(at: int, seen: Acceptance) -> dict[str, Any]:
-    acceptance = {
+    return step("active", at, {"acceptance": shown(seen), "evidence": dict(seen.evidence)})
+
+
+def shown(seen: Acceptance) -> dict[str, Any]:
+    """What was measured, as the exchange compares it with what was sold."""
+    return {
         "cards_visible": seen.cards_visible,
         "model": seen.model,
         "memory_gb": seen.memory_gb,
         "passed": seen.passed,
-    }
-    return step("active", at, {"acceptance": acceptance, "evidence": dict(seen.evidence)})
+    } | ({"probe": dict(seen.probe)} if seen.probe else {})
+
+
+def _suspension(row: Mapping[str, Any], ends: int) -> Span:
+    """Whole seconds, as many as it touches; one that lasts, to the end."""
+    until = row["ends_at"]
+    return Span(floor(_seconds(row["starts_at"])), ends if until is None else ceil(_seconds(until)))
 
 
 def _whole(row: Mapping[str, Any], name: str) -> int:

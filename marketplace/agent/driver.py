@@ -7,7 +7,7 @@ killed anywhere and asked again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from marketplace.agent.usage import Span
@@ -15,24 +15,30 @@ from marketplace.agent.usage import Span
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A delivery as the scheduler should have it. ``window`` is in seconds of the site's clock."""
+    """A delivery as the scheduler should have it. ``window`` is in seconds of the site's clock.
+
+    The buyer's people are let in once it is ``open``: what they begin would be in the way of the test.
+    """
 
     delivery: int
     buyer: int
     cards: int
     model: str
     window: Span
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What was seen of the cards before the buyer gets them. ``evidence`` says where it comes from."""
+    """What was seen of the cards before the buyer gets them. ``evidence`` says where it comes from, ``probe``
+    what was measured on the cards; it is empty where no probe ran."""
 
     cards_visible: int
     model: str
     memory_gb: str
     passed: bool
     evidence: Mapping[str, Any]
+    probe: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Driver(Protocol):
@@ -46,6 +52,9 @@ class Driver(Protocol):
 
     def accept(self, wanted: Wanted) -> Acceptance:
         """Look at what was provided."""
+
+    def visible(self, wanted: Wanted) -> int:
+        """How many of the cards of a delivery that is under way are there, at most those that were sold."""
 
     def stop(self, delivery: int) -> bool:
         """Let nothing more begin and end what runs; whether nothing runs any more."""

@@ -107,6 +107,15 @@ class Exchange:
         told: dict[str, Any] = self._send("GET", "/api/v1/agent/self")
         return told
 
+    def probes(self) -> list[dict[str, str]]:
+        """Where round trips are measured to."""
+        found: list[dict[str, str]] = self._send("GET", "/api/v1/agent/probes")["probes"]
+        return found
+
+    def report_round_trips(self, site: int, measurements: list[dict[str, Any]]) -> None:
+        body = _json({"site": site, "measurements": measurements})
+        self._send("POST", "/api/v1/agent/round-trips", content=body)
+
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         address: str | None = f"{path}?limit={PAGE}"
         while address:

@@ -71,6 +71,10 @@ class ManualDriver:
         evidence = {"driver": "ssh-manual", "by": "people of the site"}
         return Acceptance(held, wanted.model, self.memory_gb(wanted.model), passed=True, evidence=evidence)
 
+    def visible(self, wanted: Wanted) -> int:
+        known = self._read(wanted.delivery)
+        return 0 if known is None else min(known.held, wanted.cards)
+
     def stop(self, delivery: int) -> bool:
         known = self._read(delivery)
         if known is not None and known.held:

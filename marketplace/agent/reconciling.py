@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 from marketplace.agent.buffer import Buffer
-from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, step
-from marketplace.agent.driver import Driver
+from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, shown, step
+from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered, moment
-from marketplace.agent.exchange import Clock, Exchange, Unavailable
-from marketplace.agent.usage import Span, cells
+from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
+from marketplace.agent.network import measure
+from marketplace.agent.usage import Span, cells, without
 from marketplace.agent.version import VERSION
 
 P = ParamSpec("P")
@@ -28,6 +29,14 @@ SETTLE = 90
 
 LOOK_BACK = 6 * 3_600
 """What the accounting said is asked again for so long; what it says otherwise is corrected."""
+
+AGAIN_AFTER = 300
+"""Seconds between an attempt that did not succeed and the next: a node reboots, people put a card right."""
+
+NETWORK_EVERY = 3_600
+"""Seconds between two measurements of round trips."""
+
+ACCEPTANCE_FAILED = "acceptance_failed"
 
 IN_STEP = 3
 """Clocks that differ by less seconds are taken for one."""
@@ -58,6 +67,7 @@ class Reconciler:
     version: str = ""
     last_full: float | None = None
     reconciled: int | None = None
+    last_network: float | None = None
     is_full: bool = True
     now: int = 0
     offset: int = 0
@@ -95,6 +105,7 @@ class Reconciler:
             self._attempt(delivery.id, self._converge, delivery)
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
+        self._attempt(0, self._measure_network, {one.site for one in due})
         self.buffer.forget(self._moment())
 
     def _tell_how_it_is(self) -> None:
@@ -134,11 +145,18 @@ class Reconciler:
             self.turn_now.problems.append((delivery, str(problem)))
 
     def _converge(self, delivery: Delivery) -> None:
-        if delivery.state in BEFORE:
+        if self.now >= delivery.window.until and delivery.metered is not None:
+            self._finish(delivery)
+        elif delivery.state in BEFORE:
             self._begin(delivery)
-        elif self.now < delivery.window.until:
+        elif delivery.state == "suspended":
+            self._while_suspended(delivery)
+        else:
             self._keep(delivery)
-        elif self._is_finished(delivery):
+            self._suspend_what_is_gone(delivery)
+
+    def _finish(self, delivery: Delivery) -> None:
+        if self._is_finished(delivery):
             self.exchange.take_step(delivery.id, step("ended", delivery.window.until))
             self.driver.remove(delivery.id)
 
@@ -148,6 +166,8 @@ class Reconciler:
         if self.now >= delivery.window.until:
             raise SiteProblem(f"D{pk} could not begin before its time was over.")
         if delivery.state == "scheduled":
+            if delivery.since and self.now < delivery.since + AGAIN_AFTER:
+                return
             self.exchange.take_step(pk, step("provisioning", self.now))
         self.driver.provide(wanted)
         if delivery.state != "accepting":
@@ -155,18 +175,49 @@ class Reconciler:
         if self.now < delivery.window.since:
             return
         seen = self.driver.accept(wanted)
+        at = int(self.exchange_clock.now().timestamp())
         if not seen.passed:
-            raise SiteProblem(
-                f"D{pk} does not pass acceptance: {seen.cards_visible} of {delivery.cards} cards are there."
-            )
-        self.exchange.take_step(pk, accepted(int(self.exchange_clock.now().timestamp()), seen))
+            there = f"{seen.cards_visible} of {delivery.cards} cards are there"
+            self._report_failed_test(delivery, seen, at, f"D{pk} does not pass acceptance: {there}.")
+        try:
+            self.exchange.take_step(pk, accepted(at, seen))
+        except Refused as refusal:
+            if refusal.problem.get("code") != ACCEPTANCE_FAILED:
+                raise
+            self._report_failed_test(delivery, seen, at, str(refusal.problem.get("detail", "")))
+        self.driver.provide(replace(wanted, open=True))
+
+    def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int, problem: str) -> NoReturn:
+        """Begin again later; where all attempts are used up, say that it failed."""
+        if delivery.metered is not None:
+            to = "suspended"
+        else:
+            to = "scheduled" if delivery.retries_left else "failed"
+        told = {"reason": problem, "acceptance": shown(seen), "evidence": dict(seen.evidence)}
+        self.exchange.take_step(delivery.id, step(to, at, told))
+        raise SiteProblem(problem)
+
+    def _while_suspended(self, delivery: Delivery) -> None:
+        """What the owner took away runs no more; what went away by itself is tested when it is back."""
+        self._meter(delivery, again=self.is_full)
+        if delivery.held:
+            self.driver.stop(delivery.id)
+        elif self.now >= delivery.since + AGAIN_AFTER and self.driver.visible(delivery.wanted(self.offset)):
+            self.exchange.take_step(delivery.id, step("accepting", self.now))
 
     def _keep(self, delivery: Delivery) -> None:
-        if self.now >= delivery.window.until:
+        if self.now >= delivery.window.until or delivery.held:
             self.driver.stop(delivery.id)
-        elif self.is_full:
+        elif self.is_full and delivery.state != "suspended":
             self.driver.provide(delivery.wanted(self.offset))
         self._meter(delivery, again=self.is_full)
+
+    def _suspend_what_is_gone(self, delivery: Delivery) -> None:
+        """Where some of the cards are there the buyer goes on with these, and pays for these."""
+        if self.is_full and not self.driver.visible(delivery.wanted(self.offset)):
+            at = int(self.exchange_clock.now().timestamp())
+            gone = {"reason": f"None of the {delivery.cards} cards is there."}
+            self.exchange.take_step(delivery.id, step("suspended", at, gone))
 
     def _is_finished(self, delivery: Delivery) -> bool:
         """Nothing of it runs any more, and all that it used is with the exchange."""
@@ -204,12 +255,31 @@ class Reconciler:
                 self._note(delivery, cell)
 
     def _note(self, delivery: Delivery, cell: Span) -> None:
-        quantity = self.driver.card_seconds(delivery.wanted(self.offset), shifted(cell, self.offset))
+        """While it is suspended the buyer has nothing, whatever the accounting says of the cards."""
+        wanted = delivery.wanted(self.offset)
+        quantity = sum(
+            self.driver.card_seconds(wanted, shifted(part, self.offset))
+            for part in without(cell, delivery.suspended)
+        )
         metered = Metered(delivery.site, delivery.id, ALLOCATED, cell, quantity)
         self.buffer.note(metered, now=self._moment())
 
     def _tell(self) -> None:
         self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())
+
+    def _measure_network(self, sites: set[int]) -> None:
+        """Round trips to the exchange's probes, now and then, of the site that has something to deliver."""
+        began = time.monotonic()
+        if not sites or (self.last_network is not None and began < self.last_network + NETWORK_EVERY):
+            return
+        self.last_network = began
+        at = self._moment().isoformat()
+        measurements = [
+            {"region": probe["region"], "at": at, **asdict(measure(probe["address"]))}
+            for probe in self.exchange.probes()
+        ]
+        for site in sorted(sites) if measurements else ():
+            self.exchange.report_round_trips(site, measurements)
 
     def _compare_clocks(self, exchange_clock: Clock) -> None:
         """Where the clocks differ, the difference is kept: a second more or less moves no cell.

@@ -187,7 +187,7 @@ def parked(request: PageRequest) -> HttpResponse:
         raise Http404
     usage = parked_for(viewer).filter(resolved_at=None)
     conflicts = conflicts_for(viewer)
-    failed = deliveries_for(viewer).filter(state=DeliveryState.FAILED)
+    failed = deliveries_for(viewer).filter(state__in=(DeliveryState.FAILED, DeliveryState.EVICTED))
     failed_runs = failed_runs_waiting()
     counts = [rows.count() for rows in (usage, conflicts, failed, failed_runs)]
     context = {

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from marketplace.clearing.models import Explanation, OfferOutcome
 from marketplace.clock import HOUR
@@ -18,6 +19,7 @@ from marketplace.demand.models import Alternative
 from marketplace.engine.result import Constraint
 from marketplace.engine.snapshot import Unit
 from marketplace.supply.models import VerificationLevel
+from marketplace.supply.selectors import fresh_round_trips
 from marketplace.web import formats
 
 UNIT_NAMES = {Unit.CARDS: "card-h", Unit.NP: "nP-h"}
@@ -56,7 +58,8 @@ def _stages(
         kept -= removed
         stages.append(
             {
-                "label": requirement(Constraint(name), alternative, explanation.request.currency),
+                "label": requirement(Constraint(name), alternative, explanation.request.currency)
+                + _how_known(Constraint(name), explanation, alternative),
                 "kept": kept,
                 "removed": removed,
                 "binding": name == explanation.binding and decided in (None, funnel["alternative"]),
@@ -130,6 +133,20 @@ def at_least(value: str) -> str:
 
 def at_most(value: str) -> str:
     return _("at most %(value)s") % {"value": value}
+
+
+def _how_known(constraint: Constraint, explanation: Explanation, alternative: Alternative) -> str:
+    """Whether round trips were measured when the run began, or are estimated from the distance."""
+    if constraint is not Constraint.LATENCY:
+        return ""
+    measured = fresh_round_trips(explanation.run.opened_at).filter(region=alternative.near).count()
+    if not measured:
+        return _(" (estimated from the distance)")
+    return ngettext(
+        " (measured at %(count)s site, elsewhere estimated from the distance)",
+        " (measured at %(count)s sites, elsewhere estimated from the distance)",
+        measured,
+    ) % {"count": formats.number(measured)}
 
 
 def _round_trip(alternative: Alternative) -> str:

@@ -23,6 +23,7 @@ from marketplace.delivery.selectors import (
     deliveries_of_agent,
     due,
     over_since,
+    sites_of_agent,
     with_state_since,
 )
 from marketplace.delivery.serializers import (
@@ -31,6 +32,8 @@ from marketplace.delivery.serializers import (
     AgentQuery,
     ChangesQuery,
     ChangesSerializer,
+    ProbesSerializer,
+    RoundTripsForm,
     StepForm,
     StepResultsSerializer,
     StepsForm,
@@ -39,6 +42,7 @@ from marketplace.delivery.serializers import (
 )
 from marketplace.delivery.services import Step, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
+from marketplace.supply.services import keep_round_trips
 
 
 class OldestFirst(Cursor):
@@ -125,6 +129,29 @@ class AgentSteps(DomainView):
         answers = take_steps(viewer=self.viewer, steps=steps, now=self.now)
         results = [_result(pk, step, answer) for (pk, step), answer in zip(steps, answers, strict=True)]
         return Response({"results": results})
+
+
+class AgentProbes(DomainView):
+    @extend_schema(responses={200: ProbesSerializer})
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """The exchange's probes, to which agents measure round trips by opening a connection."""
+        require_agent(self.viewer)
+        probes = [
+            {"region": region, "address": address} for region, address in settings.NETWORK_PROBES.items()
+        ]
+        return Response({"probes": probes})
+
+
+class AgentRoundTrips(DomainView):
+    @extend_schema(request=RoundTripsForm, responses={204: None})
+    def post(self, request: Request) -> Response:
+        """Report round trips from a site to probes; reporting one again changes nothing."""
+        require_agent(self.viewer)
+        form = RoundTripsForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        site = get_object_or_404(sites_of_agent(self.viewer), pk=form.validated_data["site"])
+        keep_round_trips(viewer=self.viewer, site=site, measured=form.measured(), now=self.now)
+        return Response(status=204)
 
 
 def _result(delivery: int, step: Step, answer: DeliveryTransition | DomainError) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from marketplace.delivery.models import Delivery, DeliveryState
+from marketplace.delivery.services.people import LONGEST_REASON
 from marketplace.supply.models import Site
 from marketplace.web.choices import offer_choice
 
@@ -29,3 +30,28 @@ class DeliveryFilter(forms.Form):
     def of(self, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
         self.is_valid()
         return rows.filter(**{name: value for name, value in self.cleaned_data.items() if value})
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Why"),
+        max_length=LONGEST_REASON,
+        help_text=_("Both parties read it, and it is kept."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class EvictionForm(ReasonForm):
+    """Operators say on whose account; an owner ends a delivery on its own."""
+
+    fault = forms.ChoiceField(
+        label=_("On whose account"),
+        choices=Delivery.Fault.choices,
+        required=False,
+        help_text=_("What the owner is to blame for is replaced at its cost, and credited."),
+    )
+
+    def __init__(self, *args: object, names_fault: bool, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        if not names_fault:
+            del self.fields["fault"]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 
+from django.conf import settings
 from django.db.models import Max, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from accounts.actors import Capability, Viewer
 from marketplace.agreements.models import Agreement
-from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.catalogue.normalisation.measured import SiteMeasurement, at_site
+from marketplace.catalogue.normalisation.profiles import Profile
+from marketplace.delivery.models import (
+    NOT_OVER,
+    OVER,
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+)
+from marketplace.engine.snapshot import Workload
+from marketplace.supply.models import Site
 
 DUE_WITHIN = timedelta(hours=1)
-NOT_OVER = (
-    DeliveryState.SCHEDULED,
-    DeliveryState.PROVISIONING,
-    DeliveryState.ACCEPTING,
-    DeliveryState.ACTIVE,
-)
-NOT_ACTIVE_YET = (DeliveryState.SCHEDULED, DeliveryState.PROVISIONING, DeliveryState.ACCEPTING)
 
 
 def _whole() -> QuerySet[Delivery]:
@@ -42,18 +49,24 @@ def deliveries_for(viewer: Viewer) -> QuerySet[Delivery]:
 def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     """Each delivery with its transitions, oldest first."""
     steps = DeliveryTransition.objects.order_by("pk")
-    return deliveries.prefetch_related(Prefetch("transitions", queryset=steps))
+    named = deliveries.select_related("replacement__request")
+    return named.prefetch_related(Prefetch("transitions", queryset=steps), "suspensions", "tests")
 
 
 def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
     """Deliveries of the site for which the viewer may deliver, oldest first."""
-    return _whole().filter(at_its_sites(viewer)).order_by("pk")
+    return _whole().filter(at_its_sites(viewer)).prefetch_related("suspensions").order_by("pk")
+
+
+def sites_of_agent(viewer: Viewer) -> QuerySet[Site]:
+    """The sites for which the viewer may deliver: of an agent, the one."""
+    mine = Site.objects.filter(owner__in=viewer.organisations_with(Capability.DELIVER))
+    return mine if viewer.site is None else mine.filter(pk=viewer.site)
 
 
 def at_its_sites(viewer: Viewer) -> Q:
     """Of deliveries: those that the viewer may move on. An agent does so at one site."""
-    mine = Q(site__owner__in=viewer.organisations_with(Capability.DELIVER))
-    return mine if viewer.site is None else mine & Q(site=viewer.site)
+    return Q(site__in=sites_of_agent(viewer))
 
 
 def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
@@ -63,8 +76,7 @@ def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
 
 def over_since(deliveries: QuerySet[Delivery], moment: datetime) -> QuerySet[Delivery]:
     """What was active and is over, with a window that ended after a moment: its usage may still be late."""
-    over = (DeliveryState.ENDED, DeliveryState.FAILED)
-    return deliveries.filter(state__in=over, active_from__isnull=False, ends_at__gte=moment)
+    return deliveries.filter(state__in=OVER, active_from__isnull=False, ends_at__gte=moment)
 
 
 def with_state_since(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
@@ -73,12 +85,13 @@ def with_state_since(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.annotate(state_since=Subquery(steps.values("at")[:1]))
 
 
-def overdue_to_start(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state__in=NOT_ACTIVE_YET, starts_at__lte=now - grace).order_by("pk")
-
-
-def overdue_to_end(now: datetime, grace: timedelta) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=DeliveryState.ACTIVE, ends_at__lte=now - grace).order_by("pk")
+def overdue(now: datetime) -> QuerySet[Delivery, int]:
+    """Ids of what may have lasted too long in its state: the services look closer."""
+    not_begun = Q(active_from=None, starts_at__lte=now - settings.DELIVERY_ATTEMPT_WITHIN)
+    not_ended = Q(active_from__isnull=False, ends_at__lte=now - settings.DELIVERY_END_WITHIN)
+    not_there = Q(active_from__isnull=False) & ~Q(state=DeliveryState.ACTIVE)
+    late = Delivery.objects.filter(not_begun | not_ended | not_there, state__in=NOT_OVER)
+    return late.order_by("pk").values_list("pk", flat=True)
 
 
 def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:
@@ -92,3 +105,23 @@ def agreements_to_schedule(*, only_newest: bool) -> QuerySet[Agreement]:
         last = Delivery.objects.aggregate(last=Max("agreement"))["last"]
         agreements = placed.filter(pk__gt=last or 0)
     return agreements.select_related("allocation__offer__fleet").order_by("pk")
+
+
+def measured_profiles(site: Site) -> list[Profile]:
+    """What acceptance tests measured of a site's cards in classes of work, where a probe ran benchmarks: the
+    newest test of each model counts."""
+    tests = AcceptanceTest.objects.filter(delivery__site=site, passed=True, probe__benchmarks__isnull=False)
+    rows = tests.select_related("delivery__agreement__allocation__offer__fleet__model").order_by("at")
+    return at_site(str(site.pk), [], [one for test in rows for one in _measurements(test)])
+
+
+def _measurements(test: AcceptanceTest) -> Iterator[SiteMeasurement]:
+    for workload, runs in test.probe["benchmarks"].items():
+        yield SiteMeasurement(
+            site=str(test.delivery.site_id),
+            model_slug=test.delivery.agreement.allocation.offer.fleet.model.slug,
+            workload=Workload(workload),
+            runs=tuple(map(Decimal, runs)),
+            measured_at=test.at,
+            report=f"acceptance test of {test.delivery}",
+        )

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from marketplace.delivery.changes import LONGEST
-from marketplace.delivery.models import Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.models import (
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+    Replacement,
+    Suspension,
+)
 from marketplace.delivery.services import Step
+from marketplace.supply.rules import RoundTripInput
 
 FLEET = "agreement.allocation.offer.fleet"
 MOST_STEPS = 500
@@ -18,6 +27,24 @@ class TransitionSerializer(serializers.ModelSerializer[DeliveryTransition]):
     class Meta:
         model = DeliveryTransition
         fields = ("delivery", "from_state", "to_state", "at", "report")
+
+
+class SuspensionSerializer(serializers.ModelSerializer[Suspension]):
+    class Meta:
+        model = Suspension
+        fields = ("starts_at", "ends_at", "reason")
+
+
+class AcceptanceTestSerializer(serializers.ModelSerializer[AcceptanceTest]):
+    class Meta:
+        model = AcceptanceTest
+        fields = ("at", "passed", "checks", "probe", "evidence")
+
+
+class ReplacementSerializer(serializers.ModelSerializer[Replacement]):
+    class Meta:
+        model = Replacement
+        fields = ("request", "why_not", "made_at")
 
 
 class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -31,6 +58,8 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
     stack = serializers.CharField(source=f"{FLEET}.stack.slug", read_only=True)
     fleet = serializers.IntegerField(source=f"{FLEET}.pk", read_only=True)
     state_since = serializers.DateTimeField(read_only=True, allow_null=True)
+    suspensions = SuspensionSerializer(many=True, read_only=True)
+    retries_left = serializers.SerializerMethodField()
 
     class Meta:
         model = Delivery
@@ -46,12 +75,18 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
             "ends_at",
             "active_from",
             "active_until",
+            "suspensions",
+            "held",
+            "retries_left",
             "cards",
             "model",
             "memory_gb",
             "tdp_w",
             "stack",
         )
+
+    def get_retries_left(self, delivery: Delivery) -> int:
+        return max(0, settings.DELIVERY_RETRIES - delivery.retries)
 
 
 class ClockSerializer(serializers.Serializer[Any]):
@@ -125,6 +160,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     cards = serializers.IntegerField(source="agreement.cards", read_only=True)
     model = serializers.CharField(source=f"{FLEET}.model.slug", read_only=True)
     region = serializers.CharField(source="site.region.slug", read_only=True)
+    suspensions = SuspensionSerializer(many=True, read_only=True)
+    replacement = ReplacementSerializer(read_only=True)
+    tests = AcceptanceTestSerializer(many=True, read_only=True)
     transitions = TransitionSerializer(many=True, read_only=True)
 
     class Meta:
@@ -144,10 +182,43 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
             "active_from",
             "active_until",
             "acceptance",
+            "tests",
+            "retries",
+            "held",
+            "suspensions",
             "failure",
+            "fault",
+            "replacement",
             "transitions",
         )
 
 
 def step_of(data: dict[str, Any]) -> Step:
     return Step(to=data["to"], at=data["at"], report=data.get("report", {}))
+
+
+class ProbeSerializer(serializers.Serializer[Any]):
+    region = serializers.CharField()
+    address = serializers.CharField()
+
+
+class ProbesSerializer(serializers.Serializer[Any]):
+    probes = ProbeSerializer(many=True)
+
+
+class RoundTripForm(serializers.Serializer[Any]):
+    """``microseconds`` is the median of the attempts that were answered; null where all were lost."""
+
+    region = serializers.SlugField()
+    at = serializers.DateTimeField()
+    microseconds = serializers.IntegerField(min_value=1, max_value=2**31 - 1, allow_null=True)
+    sent = serializers.IntegerField(min_value=1, max_value=1_000)
+    lost = serializers.IntegerField(min_value=0, max_value=1_000)
+
+
+class RoundTripsForm(serializers.Serializer[Any]):
+    site = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    measurements = serializers.ListField(child=RoundTripForm(), max_length=MOST_STEPS)
+
+    def measured(self) -> list[RoundTripInput]:
+        return [RoundTripInput(**one) for one in self.validated_data["measurements"]]

@@ -6,4 +6,7 @@ app_name = "delivery"
 urlpatterns = [
     path("deliveries/", views.deliveries, name="list"),
     path("deliveries/<int:pk>/", views.delivery, name="delivery"),
+    path("deliveries/<int:pk>/suspend/", views.suspend, name="suspend"),
+    path("deliveries/<int:pk>/give-back/", views.give_back, name="give_back"),
+    path("deliveries/<int:pk>/evict/", views.evict, name="evict"),
 ]

@@ -48,6 +48,20 @@ def create_request(
         most=settings.MOST_OPEN_REQUESTS,
         message=_("An organisation has at most %(most)s open requests. Withdraw one first."),
     )
+    return _enter(actor, organisation, request, now=now)
+
+
+@transaction.atomic
+def enter_for(
+    *, organisation: Organisation, request: RequestInput, actor: Actor, now: datetime
+) -> ComputeRequest:
+    """Enter a request that a buyer has a right to, and did not make itself. Nobody counts it."""
+    return _enter(actor, organisation, request, now=now)
+
+
+def _enter(
+    actor: Actor, organisation: Organisation, request: RequestInput, *, now: datetime
+) -> ComputeRequest:
     check_not_suspended(organisation.pk)
     names = Names.load()
     budget, choice = locked_groups(organisation, request)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation, User
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, BilingualName, CurrencyCode, Region, SoftwareStack
+from marketplace.guards import NEVER_CHANGED, NEVER_EMPTIED
 from marketplace.supply import triggers
 from marketplace.terms.models import TermAgreement
 
@@ -78,6 +79,40 @@ class Site(BilingualName):
             GinIndex(OpClass(Upper("name_en"), "gin_trgm_ops"), name="site_name_en_part"),
             GinIndex(OpClass(Upper("name_zh"), "gin_trgm_ops"), name="site_name_zh_part"),
         ]
+
+
+class RoundTrip(models.Model):
+    """How long it takes from a site to a probe of the exchange in a region, as the site's agent measured it.
+
+    The median of the ``sent`` attempts that were answered; nothing where all were ``lost``. While it is fresh
+    it counts instead of the estimate from the distance.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="round_trips")
+    region = models.ForeignKey(Region, on_delete=models.PROTECT, related_name="+")
+    measured_at = models.DateTimeField()
+    microseconds = models.PositiveIntegerField(null=True)
+    sent = models.PositiveSmallIntegerField()
+    lost = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "region", "measured_at"], name="round_trip_once"),
+            models.CheckConstraint(condition=Q(sent__gt=0, lost__lte=F("sent")), name="round_trip_lost"),
+            models.CheckConstraint(
+                condition=Q(microseconds=None, lost=F("sent"))
+                | Q(microseconds__isnull=False, microseconds__gt=0, lost__lt=F("sent")),
+                name="round_trip_of_what_was_answered",
+            ),
+        ]
+        triggers: ClassVar = [NEVER_EMPTIED, NEVER_CHANGED]
+
+    def __str__(self) -> str:
+        return f"{self.site_id} to {self.region_id} at {self.measured_at:%F %T}"
+
+    @property
+    def milliseconds(self) -> Decimal | None:
+        return None if self.microseconds is None else Decimal(self.microseconds) / 1_000
 
 
 class Fleet(models.Model):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
@@ -196,3 +197,27 @@ def _asks(offer: OfferInput) -> Problems:
         if len(offer.asks) not in {1, hours}:
             message = _("Give 1 ask, or %(hours)s: one for each hour of the window; not %(given)s.")
             yield "asks", message % {"hours": hours, "given": len(offer.asks)}
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTripInput:
+    """From a site to a region's probe: the median of what was answered of so many attempts."""
+
+    region: str
+    at: datetime
+    microseconds: int | None
+    sent: int
+    lost: int
+
+
+def round_trip_problems(
+    measured: Sequence[RoundTripInput], regions: Collection[str], now: datetime
+) -> Problems:
+    for number, one in enumerate(measured):
+        name = f"measurements.{number}"
+        if one.region not in regions:
+            yield f"{name}.region", f"There is no region “{one.region}”."
+        if not now - settings.ROUND_TRIP_FRESH < one.at <= now + settings.METER_SKEW_ALLOWED:
+            yield f"{name}.at", f"It is {now.isoformat()} on the market's clock: report what is fresh."
+        if (one.microseconds is None) != (one.lost == one.sent) or one.lost > one.sent:
+            yield f"{name}.lost", "Where all attempts were lost there is no time, and otherwise there is one."

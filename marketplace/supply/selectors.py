@@ -9,13 +9,14 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Self
 
+from django.conf import settings
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.actors import Capability, Viewer
 from marketplace.catalogue.selectors import currencies_with_rate
 from marketplace.clock import HOUR, hours_between
-from marketplace.supply.models import Fleet, Offer, OfferHour, Site
+from marketplace.supply.models import Fleet, Offer, OfferHour, RoundTrip, Site
 
 
 def sites_for(viewer: Viewer) -> QuerySet[Site]:
@@ -171,3 +172,18 @@ def _sold_by_withdrawn(
     withdrawn = Q(offer__fleet=fleet, offer__state=Offer.State.WITHDRAWN)
     hours = OfferHour.objects.filter(withdrawn, slot__gte=starts_at, slot__lt=ends_at)
     return hours.values_list("slot", "cards_sold")
+
+
+def fresh_round_trips(now: datetime) -> QuerySet[RoundTrip]:
+    """The newest measurement of each site and region, where it was answered and is not too old."""
+    since = now - settings.ROUND_TRIP_FRESH
+    measured = RoundTrip.objects.filter(
+        measured_at__gt=since, measured_at__lte=now, microseconds__isnull=False
+    )
+    return measured.order_by("site", "region", "-measured_at").distinct("site", "region")
+
+
+def measured_round_trips(now: datetime) -> Mapping[tuple[int, int], int]:
+    """Microseconds from a site to a region, by their ids."""
+    rows = fresh_round_trips(now).values_list("site", "region", "microseconds")
+    return {(site, region): trip for site, region, trip in rows if trip is not None}

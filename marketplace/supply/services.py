@@ -7,6 +7,7 @@ no other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -23,11 +24,12 @@ from accounts.actors import Actor, Capability, Viewer
 from accounts.caps import check_cap
 from accounts.models import Organisation
 from marketplace import book
+from marketplace.catalogue.models import Region
 from marketplace.clock import LATEST, floor_hour
 from marketplace.errors import DomainError, InvalidInput
 from marketplace.supply import reserving, rules
-from marketplace.supply.models import Fleet, Offer, OfferHour, Site
-from marketplace.supply.rules import FleetInput, OfferChange, OfferInput, SiteInput
+from marketplace.supply.models import Fleet, Offer, OfferHour, RoundTrip, Site
+from marketplace.supply.rules import FleetInput, OfferChange, OfferInput, RoundTripInput, SiteInput
 from marketplace.supply.selectors import most_listed
 
 
@@ -315,3 +317,31 @@ def _written(offer: OfferInput) -> dict[str, Any]:
 def _record(actor: Actor, offer: Offer, action: str, now: datetime, data: dict[str, Any]) -> None:
     owner = offer.fleet.site.owner_id
     audit.record(actor=actor, action=action, target=offer, now=now, organisation=owner, data=data)
+
+
+@transaction.atomic
+def keep_round_trips(
+    *, viewer: Viewer, site: Site, measured: Sequence[RoundTripInput], now: datetime
+) -> list[RoundTrip]:
+    """Keep what a site's agent measured. The same measurement again is kept once."""
+    actor = viewer.require(Capability.DELIVER, site.owner_id)
+    regions = dict(Region.objects.values_list("slug", "pk"))
+    rules.refuse("The round trips were not kept.", rules.round_trip_problems(measured, regions, now))
+    rows = [
+        RoundTrip(
+            site=site,
+            region_id=regions[one.region],
+            measured_at=one.at,
+            microseconds=one.microseconds,
+            sent=one.sent,
+            lost=one.lost,
+        )
+        for one in measured
+    ]
+    kept = RoundTrip.objects.bulk_create(rows, ignore_conflicts=True)
+    data = {"measured": [[one.region, one.microseconds, one.sent, one.lost] for one in measured]}
+    audit.record(
+        actor=actor, action="site.round_trips_measured", target=site, now=now,
+        organisation=site.owner_id, data=data,
+    )  # fmt: skip
+    return kept

@@ -41,6 +41,7 @@ from marketplace.supply.presentation import (
 from marketplace.supply.selectors import (
     Facts,
     fleets_for,
+    fresh_round_trips,
     off_the_market,
     offer_book,
     offers_for,
@@ -87,6 +88,7 @@ def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     return {
         "site": shown,
         "silent_sites": [shown] if shown.agent_silent_since else [],
+        "round_trips": fresh_round_trips(market_now()).filter(site=shown).select_related("region"),
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
         "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),

@@ -47,6 +47,7 @@ STATES: dict[str, State] = {
     "ended": State(pgettext_lazy("state", "ended"), "quiet"),
     "estimated": State(pgettext_lazy("state", "estimated"), "attention"),
     "expired": State(pgettext_lazy("state", "expired"), "quiet"),
+    "evicted": State(pgettext_lazy("state", "evicted"), "harm"),
     "failed": State(pgettext_lazy("state", "failed"), "harm"),
     "finalised": State(pgettext_lazy("state", "finalised"), "good"),
     "grace": State(pgettext_lazy("state", "in grace"), "attention"),

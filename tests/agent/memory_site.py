@@ -33,6 +33,9 @@ class MemorySite:
             seen, wanted.model, self.memory_gb, passed=seen == wanted.cards, evidence={"driver": "memory"}
         )
 
+    def visible(self, wanted: Wanted) -> int:
+        return min(self.cards_up, wanted.cards)
+
     def stop(self, delivery: int) -> bool:
         """The first time jobs are still ending, where ``drains`` says so."""
         first = delivery not in self.stopped

@@ -21,7 +21,7 @@ from marketplace.agent.reconciling import Reconciler
 from marketplace.agent.usage import Holding
 from marketplace.clock import MarketClock
 from marketplace.delivery.models import Delivery, DeliveryTransition
-from marketplace.delivery.services import fail_overdue
+from marketplace.delivery.services import evict, fail_overdue, give_back, suspend
 from tests.agent.in_process import exchange_transport
 from tests.agent.memory_site import MemorySite
 from tests.cast import Cast
@@ -351,11 +351,70 @@ def test_cards_that_are_not_there_are_not_delivered(scene: Scene) -> None:
     scene.live(MOMENTS[:1])
     scene.hands.now = START
     assert scene.turn() == [f"D{scene.delivery} does not pass acceptance: 7 of 8 cards are there."]
-    assert Delivery.objects.get().state == "accepting"
+    failed = DeliveryTransition.objects.latest("pk")
+    assert (failed.to_state, failed.report["acceptance"]["cards_visible"]) == ("scheduled", 7)
     scene.site.cards_up = 8
-    scene.hands.now = START + 5 * MINUTE
-    assert scene.turn() == []
+    scene.live([4 * MINUTE])
+    assert Delivery.objects.get().state == "scheduled"
+    scene.live([5 * MINUTE])
     assert Delivery.objects.get().active_from == START + 5 * MINUTE
+
+
+def test_what_never_passes_fails_after_so_many_attempts_and_is_cleared_away(scene: Scene) -> None:
+    scene.site.cards_up = 7
+    scene.live(MOMENTS[:1])
+    for minutes in (0, 5, 10, 11):
+        scene.hands.now = START + minutes * MINUTE
+        scene.turn()
+    failed = Delivery.objects.get()
+    assert (failed.state, failed.retries, scene.site.provided) == ("failed", 2, {})
+
+
+def test_what_the_site_loses_for_a_time_is_neither_metered_nor_billed(scene: Scene) -> None:
+    """Cards that are gone from minute 20 on and there again at 40; a job went on as far as Slurm knows."""
+    scene.live([*MOMENTS[:2], 19 * MINUTE])
+    scene.site.cards_up = 0
+    scene.live([20 * MINUTE, 30 * MINUTE])
+    assert Delivery.objects.get().state == "suspended"
+    scene.site.cards_up = 8
+    scene.live([40 * MINUTE])
+    assert Delivery.objects.get().state == "accepting"
+    scene.live([40 * MINUTE])
+    assert Delivery.objects.get().state == "active"
+    assert Delivery.objects.get().active_from == START
+    scene.live(MOMENTS[2:])
+    assert scene.counted() == [2 * 30 + 4 * (10 + 20) * 60, OF_THE_SECOND]
+    assert Delivery.objects.get().state == "ended"
+
+
+def test_what_the_owner_takes_away_stays_away_until_it_is_given_back(scene: Scene, cast: Cast) -> None:
+    owner = cast.viewer_of(cast.owner_trader)
+    scene.live([*MOMENTS[:2], 19 * MINUTE])
+    delivery = Delivery.objects.get()
+    scene.hands.now = START + 20 * MINUTE
+    suspend(viewer=owner, delivery=delivery, reason="A pump", now=scene.hands.now)
+    scene.live([21 * MINUTE, 59 * MINUTE])
+    assert scene.site.stopped == {scene.delivery}
+    assert Delivery.objects.get().state == "suspended"
+    give_back(viewer=owner, delivery=delivery, now=scene.hands.now)
+    scene.live([60 * MINUTE])
+    assert (Delivery.objects.get().state, scene.site.stopped) == ("active", set())
+    scene.live(MOMENTS[2:])
+    assert scene.counted() == [2 * 30 + 4 * 10 * 60, OF_THE_SECOND]
+
+
+def test_what_is_evicted_is_cleared_away_and_metered_to_its_end(scene: Scene, cast: Cast) -> None:
+    scene.live([*MOMENTS[:2]])
+    scene.hands.now = START + 20 * MINUTE
+    evict(
+        viewer=cast.viewer_of(cast.owner_trader),
+        delivery=Delivery.objects.get(),
+        reason="Sold elsewhere",
+        now=scene.hands.now,
+    )
+    scene.live([20 * MINUTE, 62 * MINUTE, 63 * MINUTE])
+    assert scene.site.provided == {}
+    assert scene.counted() == [2 * 30 + 4 * 10 * 60]
 
 
 def test_what_failed_in_time_is_cleared_away(scene: Scene) -> None:

@@ -22,6 +22,10 @@ ROW: dict[str, Any] = {
     "ends_at": "2026-03-02T12:00:00Z",
     "active_from": None,
     "active_until": None,
+    "state_since": None,
+    "suspensions": [],
+    "held": False,
+    "retries_left": 2,
 }
 
 

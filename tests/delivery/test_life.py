@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,8 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from accounts.actors import Viewer
 from accounts.models import AuditEvent, Scope
 from marketplace.delivery.acceptance import AcceptanceFailed
-from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
-from marketplace.delivery.selectors import deliveries_for, deliveries_of_agent
+from marketplace.delivery.models import (
+    ALLOWED_STEPS,
+    AcceptanceTest,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+)
+from marketplace.delivery.selectors import deliveries_for, deliveries_of_agent, measured_profiles
 from marketplace.delivery.services import (
     Step,
     StepConflict,
@@ -54,9 +61,14 @@ def agent(cast: Cast) -> Viewer:
 
 
 def bring_to(delivery: Delivery, state: str, agent: Viewer) -> None:
-    """Along the usual way; to “failed” at once."""
-    if state == "failed":
-        take_step(viewer=agent, delivery=delivery, step=Step("failed", START, {"reason": "fire"}), now=START)
+    """Along the usual way; to “failed” and “evicted” at once."""
+    why = {"reason": "fire"}
+    if state in {"failed", "evicted"}:
+        take_step(viewer=agent, delivery=delivery, step=Step(state, START, why), now=START)
+        return
+    if state == "suspended":
+        bring_to(delivery, "active", agent)
+        take_step(viewer=agent, delivery=delivery, step=Step(state, START, why), now=START)
         return
     for step in WHOLE_LIFE:
         if delivery.state == state:
@@ -78,6 +90,7 @@ def test_a_delivery_goes_from_scheduled_to_ended(delivery: Delivery, agent: View
         "delivery.provisioning",
         "delivery.accepting",
         "delivery.active",
+        "delivery.tested",
         "delivery.ended",
     ]
     assert {event.token for event in AuditEvent.objects.all()} == {agent.actor.token}
@@ -89,16 +102,20 @@ def test_every_step_is_allowed_by_the_table_or_refused(
     delivery: Delivery, agent: Viewer, before: str, after: str
 ) -> None:
     bring_to(delivery, before, agent)
-    if delivery.transitions.filter(to_state=after).exists():
+    at = START if after == "active" and before == "accepting" else END
+    if (before, after) in ALLOWED_STEPS and not only_after_it_began(before, after):
+        assert take(delivery, agent, after, at, reason="fire", **PASSED).from_state == before
+    elif delivery.transitions.filter(to_state=after).exists():
         with pytest.raises(StepConflict):
             take(delivery, agent, after, reason="again", **PASSED)
-    elif (before, after) in ALLOWED_STEPS:
-        at = START if after == "active" else END
-        assert take(delivery, agent, after, at, reason="fire", **PASSED).from_state == before
     else:
         with pytest.raises(StepRefused):
             take(delivery, agent, after, reason="fire", **PASSED)
         assert Delivery.objects.get().state == before
+
+
+def only_after_it_began(before: str, after: str) -> bool:
+    return before == "accepting" and after in {"suspended", "ended"}
 
 
 @pytest.mark.parametrize("before", DeliveryState.values)
@@ -106,7 +123,7 @@ def test_the_database_allows_the_same_steps_and_no_others(
     delivery: Delivery, agent: Viewer, before: str
 ) -> None:
     bring_to(delivery, before, agent)
-    whole = {"active_from": START, "active_until": END, "acceptance": {}, "failure": "fire"}
+    whole = {"active_from": START, "active_until": END, "acceptance": {}, "failure": "fire", "held": False}
     for after in set(DeliveryState.values) - {before}:
         if (before, after) not in ALLOWED_STEPS:
             with pytest.raises(DatabaseError, match="transition"), transaction.atomic():
@@ -135,7 +152,12 @@ def test_the_same_step_reported_again_is_the_same_transition(delivery: Delivery,
     for step in WHOLE_LIFE:
         again = take_step(viewer=agent, delivery=delivery, step=step, now=END)
         assert (again.to_state, again.at, again.report) == (step.to, step.at, step.report)
-    assert DeliveryTransition.objects.count() == AuditEvent.objects.count() == 4
+    assert (
+        DeliveryTransition.objects.count()
+        == AuditEvent.objects.exclude(action="delivery.tested").count()
+        == 4
+    )
+    assert AcceptanceTest.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -154,7 +176,7 @@ def test_the_same_step_with_another_report_is_a_conflict(
     [
         (AcceptanceFailed, {"cards_visible": 7}),
         (AcceptanceFailed, {"model": "h20"}),
-        (AcceptanceFailed, {"memory_gb": "79.5"}),
+        (AcceptanceFailed, {"memory_gb": "75.9"}),
         (AcceptanceFailed, {"passed": False}),
         (InvalidInput, {"cards_visible": "8"}),
         (InvalidInput, {"cards_visible": True}),
@@ -162,6 +184,12 @@ def test_the_same_step_with_another_report_is_a_conflict(
         (InvalidInput, {"memory_gb": "NaN"}),
         (InvalidInput, {"passed": 1}),
         (InvalidInput, {"model": None}),
+        (AcceptanceFailed, {"probe": {"precision": "bf16", "compute_tflops": "494"}}),
+        (AcceptanceFailed, {"probe": {"bandwidth_gb_s": 1674}}),
+        (InvalidInput, {"probe": {"compute_tflops": 0}}),
+        (InvalidInput, {"probe": {"benchmarks": {"games": ["1"]}}}),
+        (InvalidInput, {"probe": {"benchmarks": {"training": []}}}),
+        (InvalidInput, {"probe": "fast"}),
     ],
 )
 def test_cards_are_active_only_after_they_passed_acceptance(
@@ -173,8 +201,37 @@ def test_cards_are_active_only_after_they_passed_acceptance(
     with pytest.raises(InvalidInput):
         take(delivery, agent, "active", START)
     assert Delivery.objects.get().state == "accepting"
-    more = PASSED["acceptance"] | {"cards_visible": 16, "memory_gb": "80.0"}
+    measured = {
+        "precision": "bf16",
+        "compute_tflops": "494.5",
+        "benchmarks": {"training": ["0.9", "1", "1.2"]},
+    }
+    more = PASSED["acceptance"] | {"cards_visible": 16, "memory_gb": "76.0", "probe": measured}
     take(delivery, agent, "active", START, acceptance=more)
+    assert Delivery.objects.get().acceptance == more
+    [test] = AcceptanceTest.objects.all()
+    assert [(check["name"], check["passed"]) for check in test.checks] == [
+        (name, True) for name in ("cards", "model", "memory", "compute")
+    ]
+    [profile] = measured_profiles(delivery.site)
+    assert (profile.workload, profile.evidence_kind) == ("training", "measured")
+    assert (profile.lower, profile.rate, profile.upper) == tuple(
+        Decimal("0.989") * Decimal(run) for run in ("0.9", "1", "1.2")
+    )
+
+
+def test_a_test_that_failed_says_which_check_with_what_was_measured_and_sold(
+    delivery: Delivery, agent: Viewer
+) -> None:
+    bring_to(delivery, "accepting", agent)
+    shown = PASSED["acceptance"] | {"cards_visible": 7, "passed": False}
+    with pytest.raises(AcceptanceFailed, match="cards: 7, sold 8"):
+        take(delivery, agent, "active", START, acceptance=shown)
+    assert not AcceptanceTest.objects.exists()
+    take(delivery, agent, "scheduled", START, reason="7 of 8", acceptance=shown, evidence={"nodes": ["n1"]})
+    [test] = AcceptanceTest.objects.all()
+    assert (test.passed, test.evidence) == (False, {"nodes": ["n1"]})
+    assert test.checks[0] == {"name": "cards", "sold": "8", "measured": "7", "passed": False}
 
 
 def test_a_delivery_is_active_inside_its_window_only(delivery: Delivery, agent: Viewer) -> None:
@@ -270,11 +327,14 @@ def test_a_gap_among_the_agreements_is_found_by_the_task(cast: Cast, now: dateti
 
 
 @pytest.mark.parametrize("state", ["scheduled", "provisioning", "accepting"])
-def test_what_does_not_start_in_time_fails(delivery: Delivery, agent: Viewer, state: str) -> None:
+def test_what_does_not_start_in_time_fails(
+    delivery: Delivery, agent: Viewer, state: str, settings: Any
+) -> None:
+    settings.DELIVERY_RETRIES = 0
     bring_to(delivery, state, agent)
-    assert fail_overdue(now=START + HOUR - MINUTE) == (0, 0)
-    assert fail_overdue(now=START + HOUR) == (1, 0)
-    assert fail_overdue(now=START + HOUR) == (0, 0)
+    assert fail_overdue(now=START + HOUR - MINUTE) == []
+    assert fail_overdue(now=START + HOUR) == ["failed"]
+    assert fail_overdue(now=START + HOUR) == []
     failed = Delivery.objects.get()
     assert (failed.state, failed.failure) == (
         "failed",
@@ -288,7 +348,7 @@ def test_what_nobody_ended_is_ended_by_the_exchange_with_its_window(
     delivery: Delivery, agent: Viewer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bring_to(delivery, "active", agent)
-    assert fail_overdue(now=END + HOUR - MINUTE) == (0, 0)
+    assert fail_overdue(now=END + HOUR - MINUTE) == []
     monkeypatch.setattr("marketplace.delivery.tasks.market_now", lambda: END + HOUR)
     fail_overdue_task()
     ended = Delivery.objects.get()

@@ -109,7 +109,7 @@ def test_what_ended_without_the_agent_is_metered_when_it_comes_back(
         hands.set(START + minute * MINUTE)
         turn(start_agents())
     hands.set(END + HOUR)
-    assert fail_overdue(now=hands.now) == (0, 1)
+    assert fail_overdue(now=hands.now) == ["ended"]
     assert Reading.objects.count() == 3
     agents = start_agents()
     turn(agents)

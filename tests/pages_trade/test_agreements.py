@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from marketplace.delivery.models import DeliveryTransition
@@ -87,6 +88,31 @@ def test_a_delivery_shows_its_steps_with_their_reports(cast: Cast, now: datetime
     assert "A node did not come up." in shown
     assert "&lt;n7&gt;" in shown
     assert "the exchange" in shown
+
+
+def test_both_sides_read_what_was_suspended_ended_and_bought_again(
+    cast: Cast, client: Client, now: datetime
+) -> None:
+    """The owner takes cards away, and ends it; what is left becomes the buyer's request."""
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, start=START + HOUR)
+    address = reverse("delivery:delivery", args=[delivery.pk])
+    client.force_login(cast.owner_trader)
+    client.post(reverse("delivery:suspend", args=[delivery.pk]), {"reason": "A pump broke"})
+    shown = page(cast.buyer_viewer, address)
+    assert "Suspended: the cards were taken away for a time" in shown
+    assert "A pump broke" in shown
+    assert reverse("delivery:give_back", args=[delivery.pk]) not in shown
+    client.post(reverse("delivery:give_back", args=[delivery.pk]))
+    assert "The cards are there again, and are tested" in page(cast.owner_viewer, address)
+    assert client.post(reverse("delivery:evict", args=[delivery.pk]), {"reason": ""}).status_code == 422
+    client.post(reverse("delivery:evict", args=[delivery.pk]), {"reason": "It will not come back"})
+    delivery.refresh_from_db()
+    request = reverse("demand:request", args=[delivery.replacement.request_id])
+    for of_buyer in (address, reverse("agreements:agreement", args=[delivery.agreement_id])):
+        assert request in page(cast.buyer_viewer, of_buyer)
+        assert request not in page(cast.owner_viewer, of_buyer)
+        assert "It will not come back" in page(cast.owner_viewer, of_buyer)
+    assert "The owner’s" in page(cast.operator, address)
 
 
 def test_the_deliveries_are_filtered_and_downloaded(cast: Cast, now: datetime) -> None:

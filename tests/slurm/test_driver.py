@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from marketplace.agent.driver import Wanted
 from marketplace.agent.errors import SiteProblem
 from marketplace.agent.slurm.commands import CommandFailed
 from marketplace.agent.slurm.driver import SlurmDriver
-from marketplace.agent.slurm.settings import Cards, Cluster
+from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 from marketplace.agent.usage import Span, cells
 from tests.agent.contract import DriverContract
 from tests.slurm.cluster import GRES, Slurm, wait_until
@@ -72,6 +73,52 @@ class TestSlurm(DriverContract):
         slurm.run("scancel", str(first))
         for job in waiting:
             slurm.until(job, "COMPLETED")
+
+    def test_the_acceptance_test_runs_on_the_sold_cards_before_the_buyer_may(
+        self, site: SlurmSite, other: Wanted, wanted: Wanted, tmp_path: Path
+    ) -> None:
+        """A task a card: each is given one, of the type that was sold. Whole nodes and parts of one."""
+        script = tmp_path / "probe"
+        card = '{"name": "Ascend 910B on \'$SLURMD_NODENAME task $SLURM_PROCID\'", "memory_gb": 64}'
+        line = (
+            f'{{"format": "cardhour-probe/1", "precision": "bf16", "compute_tflops": 250, "cards": [{card}]}}'
+        )
+        script.write_text(f"#!/bin/sh\necho '{line}'\n")
+        script.chmod(0o755)
+        tmp_path.chmod(0o755)
+        probe = Probe((str(script),), "root", 60)
+        cards = Cards(gres=GRES, partition="main", memory_gb="32", card_name="Ascend 910B")
+        cluster = Cluster({"ascend-910b": cards}, {12: ("nobody",)}, probe)
+        driver = SlurmDriver(cluster, site.slurm.run)
+        empty = site.snapshot()
+        for one in (wanted, other):
+            driver.provide(replace(one, open=False))
+            with pytest.raises(CommandFailed):
+                site.slurm.submit("nobody", "--account=ch-b12", "--gres=gpu:1", script="true")
+            wait_until("the nodes are there", lambda one=one: driver.visible(one) == one.cards)
+            seen = driver.accept(one)
+            assert (seen.passed, seen.cards_visible, seen.memory_gb) == (True, one.cards, "64")
+            assert seen.probe["compute_tflops"] == "250"
+        assert len(seen.evidence["cards"]) == other.cards
+        driver.provide(other)
+        mine = site.slurm.submit("nobody", "--account=ch-b12", f"--gres={GRES}:2", script="sleep 30")
+        site.slurm.until(mine, "RUNNING")
+        # What the buyer runs is no reason to fail; what somebody else runs is.
+        quick = SlurmDriver(replace(cluster, probe=None), site.slurm.run)
+        assert quick.accept(other).passed
+        site.slurm.run("scancel", str(mine))
+        for one in (wanted, other):
+            wait_until("nothing of it runs", lambda one=one: driver.stop(one.delivery))
+            driver.remove(one.delivery)
+        assert site.snapshot() == empty
+
+    def test_cards_that_others_hold_are_not_there(self, site: SlurmSite, other: Wanted) -> None:
+        self.provide(site, other)
+        jobs = [site.slurm.submit("root", f"--gres={GRES}:8", script="sleep 60") for _ in range(2)]
+        for job in jobs:
+            site.slurm.until(job, "RUNNING")
+        assert (site.driver.accept(other).passed, site.driver.visible(other)) == (False, 2)
+        site.slurm.run("scancel", *map(str, jobs))
 
     def test_nobody_else_and_no_other_qos(self, site: SlurmSite, other: Wanted) -> None:
         self.provide(site, other)

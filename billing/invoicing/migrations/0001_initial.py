@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.PositiveIntegerField()),
-                ('item', models.CharField(blank=True, choices=[('usage', 'Usage'), ('sla_credit', 'Credit for the service level'), ('overage', 'Overage'), ('shortfall', 'Shortfall'), ('make_up', 'Made up')], max_length=10)),
+                ('item', models.CharField(blank=True, choices=[('usage', 'Usage'), ('sla_credit', 'Credit for the service level'), ('cover', 'Cost of the replacement'), ('overage', 'Overage'), ('shortfall', 'Shortfall'), ('make_up', 'Made up')], max_length=10)),
                 ('surcharge', models.DecimalField(decimal_places=6, max_digits=18, null=True)),
                 ('service_from', models.DateTimeField()),
                 ('service_until', models.DateTimeField()),

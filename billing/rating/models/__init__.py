@@ -3,6 +3,7 @@
 from billing.rating.models.charges import (
     OF_MONTHS,
     Charge,
+    Cover,
     MonthSettlement,
     ParkedUsage,
     RatedUntil,
@@ -14,6 +15,7 @@ from billing.rating.models.disputes import Dispute, DisputedSlot, DisputeEntry, 
 __all__ = [
     "OF_MONTHS",
     "Charge",
+    "Cover",
     "Dispute",
     "DisputeEntry",
     "DisputedSlot",

@@ -128,7 +128,8 @@ class Charge(models.Model):
     ``committed`` is what the delivery could have at most, as was known then.
 
     A credit for a service level that was not kept is a charge below zero, of no card-seconds and no price,
-    on the last slot of its agreement; it has corrections of its own.
+    on the last slot of its agreement; it has corrections of its own. So is what the replacement of an
+    agreement cost beyond it: its owner bears all of that, and no commission changes.
 
     What a month of a term agreement owes beside the usage of its call-offs stands on the last slot of the
     month: the overage of each tier, of which the price is what the tier costs above the agreed one (its first
@@ -140,6 +141,7 @@ class Charge(models.Model):
     class Kind(models.TextChoices):
         USAGE = "usage", pgettext_lazy("charge", "Usage")
         SLA_CREDIT = "sla_credit", _("Credit for the service level")
+        COVER = "cover", pgettext_lazy("charge", "Cost of the replacement")
         OVERAGE = "overage", pgettext_lazy("charge", "Overage")
         SHORTFALL = "shortfall", pgettext_lazy("charge", "Shortfall")
         MAKE_UP = "make_up", pgettext_lazy("charge", "Made up")
@@ -185,13 +187,14 @@ class Charge(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind="usage", price__gt=0)
-                | Q(kind="sla_credit", price=0, quantity=0, committed=0)
+                | Q(kind__in=["sla_credit", "cover"], price=0, quantity=0, committed=0)
                 | (Q(kind="overage", committed=0) & ~Q(price=0))
                 | Q(kind__in=["shortfall", "make_up"], price__gt=0, committed=0),
                 name="charge_has_a_price",
             ),
             models.CheckConstraint(
-                condition=~Q(kind="sla_credit", sequence=0) | Q(amount__lt=0), name="charge_credit_gives_back"
+                condition=~Q(kind__in=["sla_credit", "cover"], sequence=0) | Q(amount__lt=0),
+                name="charge_credit_gives_back",
             ),
             models.CheckConstraint(
                 condition=(~Q(kind="overage", corrects__isnull=True) | Q(quantity__gt=0))
@@ -261,6 +264,30 @@ class ServiceLevel(models.Model):
     @property
     def availability(self) -> Decimal:
         return Decimal(self.delivered) / self.owed
+
+
+class Cover(models.Model):
+    """What the replacement of one agreement had cost beyond it when a run looked; the newest row holds.
+
+    ``charge`` is what the run added until the covers are the ``total``. ``hours`` are the evidence: hour,
+    what it cost, what it would have cost.
+    """
+
+    run = models.ForeignKey(RatingRun, on_delete=models.PROTECT, related_name="covers")
+    agreement = models.ForeignKey(Agreement, on_delete=models.PROTECT, related_name="covers")
+    charge = models.OneToOneField(Charge, null=True, on_delete=models.PROTECT, related_name="cover")
+    total = models.DecimalField(max_digits=28, decimal_places=12)
+    hours = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agreement", "run"], name="cover_once_a_run"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="cover_not_negative"),
+        ]
+        triggers: ClassVar = [NEVER_EMPTIED, NEVER_CHANGED]
+
+    def __str__(self) -> str:
+        return f"{self.agreement_id}: {self.total}"
 
 
 class MonthSettlement(models.Model):

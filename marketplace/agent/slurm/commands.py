@@ -27,7 +27,7 @@ class Commands:
 
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, *command: str) -> str:
+    def __call__(self, *command: str, seconds: int = LONGEST) -> str:
         """What it prints. ``CommandFailed`` where it says no, is missing, or takes too long."""
         try:
             done = subprocess.run(
@@ -35,14 +35,17 @@ class Commands:
                 env=os.environ | WAYS | dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
-                timeout=LONGEST,
+                encoding="utf-8",
+                errors="replace",
+                timeout=seconds,
                 check=False,
             )
         except FileNotFoundError as error:
             raise CommandFailed(command, "it is not installed, or not on the agent's PATH") from error
+        except OSError as error:
+            raise CommandFailed(command, f"it cannot be started: {error.strerror}") from error
         except subprocess.TimeoutExpired as error:
-            raise CommandFailed(command, f"no answer within {LONGEST} seconds") from error
+            raise CommandFailed(command, f"no answer within {seconds} seconds") from error
         if done.returncode != 0:
             raise CommandFailed(command, done.stderr + done.stdout)
         return done.stdout

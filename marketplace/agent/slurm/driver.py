@@ -15,12 +15,16 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from marketplace.agent.acceptance import acceptance_of, read_probe
 from marketplace.agent.driver import Acceptance, Wanted
 from marketplace.agent.slurm import accounting, objects
 from marketplace.agent.slurm.commands import Commands
-from marketplace.agent.slurm.objects import account_of, delivery_of, qos_of
-from marketplace.agent.slurm.settings import Cluster
+from marketplace.agent.slurm.objects import Node, account_of, delivery_of, qos_of
+from marketplace.agent.slurm.settings import Cluster, Probe
 from marketplace.agent.usage import Holding, Span, card_seconds
+
+PROBE_WAITS = 30
+"""Seconds for the test's own job to begin: the cards are free, or the test says that they are not."""
 
 SACCT = ("sacct", "--allusers", "--allocations", "--duplicates", "--truncate", "--noheader", "--parsable2")
 
@@ -35,7 +39,9 @@ class SlurmDriver:
         return frozenset(pk for name in objects.all_qos(self.run) if (pk := delivery_of(name)) is not None)
 
     def provide(self, wanted: Wanted) -> None:
-        users = self.cluster.users_of(wanted.buyer)
+        users = self.cluster.users_of(wanted.buyer) if wanted.open else ()
+        if self.cluster.probe is not None:
+            users = (*users, self.cluster.probe.user)
         self._provide_qos(wanted)
         self._provide_account(wanted, users)
         self._reserve(wanted)
@@ -43,23 +49,44 @@ class SlurmDriver:
     def accept(self, wanted: Wanted) -> Acceptance:
         """What Slurm knows of the nodes: those of the reservation, or all that could run the buyer's jobs."""
         cards = self.cluster.cards(wanted.model)
-        nodes = objects.nodes_with(self.run, cards.gres)
-        reserved = objects.all_reservations(self.run).get(qos_of(wanted.delivery))
-        short = self._whole_nodes(wanted) and reserved is None
-        names = nodes.keys() if reserved is None else set(objects.hosts(self.run, reserved.hosts))
-        visible = sum(node.cards for name, node in nodes.items() if name in names and node.up)
+        nodes = self._nodes_of(wanted)
+        visible = sum(node.cards for node in nodes.values() if node.up)
+        if not self._whole_nodes(wanted):
+            visible = self._free(wanted, nodes)
+        evidence = {"driver": "slurm", "gres": cards.gres, "nodes": sorted(nodes), "memory_gb": "configured"}
+        if self.cluster.probe is not None and visible >= wanted.cards:
+            probe = read_probe(self._probe(wanted, self.cluster.probe))
+            return acceptance_of(probe, wanted, card_name=cards.card_name, evidence=evidence)
         return Acceptance(
             cards_visible=min(visible, wanted.cards),
             model=wanted.model,
             memory_gb=cards.memory_gb,
-            passed=visible >= wanted.cards and not short,
-            evidence={
-                "driver": "slurm",
-                "gres": cards.gres,
-                "nodes": sorted(names),
-                "memory_gb": "configured",
-            },
+            passed=visible >= wanted.cards,
+            evidence=evidence,
         )
+
+    def _probe(self, wanted: Wanted, probe: Probe) -> str:
+        """What the probe prints, as a job under the delivery's own limits: a task for each sold card,
+        each with one card. So it sees these cards and no others."""
+        cards = self.cluster.cards(wanted.model)
+        return self.run(
+            "srun",
+            "--quiet",
+            f"--job-name={qos_of(wanted.delivery)}-acceptance",
+            f"--account={account_of(wanted.buyer)}",
+            f"--qos={qos_of(wanted.delivery)}",
+            f"--partition={cards.partition}",
+            f"--ntasks={wanted.cards}",
+            f"--gpus-per-task={cards.gres.partition(':')[2] or 'gpu'}:1",
+            f"--immediate={PROBE_WAITS}",
+            f"--time={-(-probe.seconds // 60)}",
+            *probe.command,
+            seconds=probe.seconds + PROBE_WAITS,
+        )
+
+    def visible(self, wanted: Wanted) -> int:
+        visible = sum(node.cards for node in self._nodes_of(wanted).values() if node.there)
+        return min(visible, wanted.cards)
 
     def stop(self, delivery: int) -> bool:
         name = qos_of(delivery)
@@ -99,6 +126,22 @@ class SlurmDriver:
         held = card_seconds([*outside, *self._kept(name, gres, span)], span)
         return min(held, wanted.cards * span.seconds)
 
+    def _free(self, wanted: Wanted, nodes: dict[str, Node]) -> int:
+        """Cards that no other job holds: nothing keeps parts of nodes free."""
+        free = sum(node.cards - node.taken for node in nodes.values() if node.up)
+        gres = self.cluster.cards(wanted.model).gres
+        return free + objects.held_under(self.run, qos_of(wanted.delivery), gres)
+
+    def _nodes_of(self, wanted: Wanted) -> dict[str, Node]:
+        """Those that are reserved, or all that could run the buyer's jobs. None where whole nodes were sold
+        and none is reserved."""
+        nodes = objects.nodes_with(self.run, self.cluster.cards(wanted.model).gres)
+        reserved = objects.all_reservations(self.run).get(qos_of(wanted.delivery))
+        if reserved is not None:
+            names = set(objects.hosts(self.run, reserved.hosts))
+            return {name: node for name, node in nodes.items() if name in names}
+        return {} if self._whole_nodes(wanted) else nodes
+
     def _provide_qos(self, wanted: Wanted) -> None:
         name, gres = qos_of(wanted.delivery), self.cluster.cards(wanted.model).gres
         kind = gres.partition(":")[0]
@@ -115,12 +158,15 @@ class SlurmDriver:
         if account not in objects.accounts(self.run):
             objects.add_account(self.run, account, frozenset({name}))
         there = {one.user: one for one in objects.associations(self.run) if one.account == account}
-        ours = frozenset(qos for qos in there[""].qos if delivery_of(qos) is not None) | {name}
-        if there[""].qos != ours:
+        if (ours := _with(there[""].qos, name)) != there[""].qos:
             objects.allow(self.run, account, ours)
         if new := [user for user in users if user not in there]:
-            objects.add_users(self.run, account, new, ours)
-        if others := [user for user in users if user in there and there[user].qos != ours]:
+            objects.add_users(self.run, account, new, frozenset({name}))
+        wider: dict[frozenset[str], list[str]] = defaultdict(list)
+        for user in users:
+            if user in there and (ours := _with(there[user].qos, name)) != there[user].qos:
+                wider[ours].append(user)
+        for ours, others in wider.items():
             objects.allow_users(self.run, account, others, ours)
 
     def _reserve(self, wanted: Wanted) -> None:
@@ -196,3 +242,8 @@ class SlurmDriver:
             if host in nodes
             for holding in accounting.kept(one, host, nodes[host].cards, out, span)
         ]
+
+
+def _with(qos: frozenset[str], name: str) -> frozenset[str]:
+    """The agent's own among them, and one more."""
+    return frozenset(one for one in qos if delivery_of(one) is not None) | {name}

@@ -70,8 +70,13 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Node:
+    """``taken`` of its cards are held by jobs. One that is ``there`` goes on with what it runs; one that is
+    ``up`` begins something new as well."""
+
     name: str
     cards: int
+    taken: int
+    there: bool
     up: bool
 
 
@@ -214,16 +219,23 @@ def drop_reservation(run: Commands, name: str) -> None:
 
 
 def nodes_with(run: Commands, gres: str) -> dict[str, Node]:
-    """The nodes that have cards of one type. One that drains begins nothing more, so it is not up."""
+    """The nodes that have cards of one type."""
     found = {}
     for line in run("scontrol", "--oneliner", "show", "node").splitlines():
         fields = facts(line)
-        cards = _configured(fields.get("CfgTRES", ""), gres)
+        cards = _counted(fields.get("CfgTRES", ""), gres)
         if cards:
-            state = fields["State"]
-            up = not state.startswith(("DOWN", "FAIL", "UNKNOWN", "FUTURE")) and "DRAIN" not in state
-            found[fields["NodeName"]] = Node(fields["NodeName"], cards, up)
+            name, state = fields["NodeName"], fields["State"]
+            there = not state.startswith(("DOWN", "FAIL", "UNKNOWN", "FUTURE"))
+            taken = _counted(fields.get("AllocTRES", ""), gres)
+            found[name] = Node(name, cards, taken, there, there and "DRAIN" not in state)
     return found
+
+
+def held_under(run: Commands, qos: str, gres: str) -> int:
+    """Cards of one type that running jobs of a QOS hold."""
+    told = run("squeue", "--noheader", "--all", "--states=R", f"--qos={qos}", "--Format=tres-alloc:500")
+    return sum(_counted(line.strip(), gres) for line in told.splitlines())
 
 
 def hosts(run: Commands, short: str) -> list[str]:
@@ -231,7 +243,7 @@ def hosts(run: Commands, short: str) -> list[str]:
     return run("scontrol", "show", "hostnames", short).split() if short else []
 
 
-def _configured(resources: str, gres: str) -> int:
+def _counted(resources: str, gres: str) -> int:
     wanted = f"gres/{gres}="
     return sum(int(part.removeprefix(wanted)) for part in resources.split(",") if part.startswith(wanted))
 

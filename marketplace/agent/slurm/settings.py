@@ -10,11 +10,22 @@ from marketplace.agent.errors import SiteProblem
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """How the cluster names the cards of one model: ``gpu:ascend910b``, and the partition that has them."""
+    """How the cluster names the cards of one model: ``gpu:ascend910b``, and the partition that has them.
+    ``card_name`` is part of the name that the cards give themselves."""
 
     gres: str
     partition: str
     memory_gb: str
+    card_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The command of the acceptance test. It runs as ``user``, the agent's own, once for each card."""
+
+    command: tuple[str, ...]
+    user: str
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,7 @@ class Cluster:
 
     models: Mapping[str, Cards]
     users: Mapping[int, tuple[str, ...]]
+    probe: Probe | None = None
 
     def cards(self, model: str) -> Cards:
         if model not in self.models:

@@ -56,7 +56,7 @@ def build(
         base_currency=base_currency,
         currencies=_currencies(table, base_currency),
         models=supply.models_of(profiles),
-        sites=supply.sites_of(sites, window),
+        sites=supply.sites_of(sites, window, now),
         offers=supply.offers_of(offers, window),
         requests=tuple(built for _, built in wanted),
         budgets=demand.budgets_of(rows),

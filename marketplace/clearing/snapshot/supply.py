@@ -15,7 +15,7 @@ from marketplace.clearing.snapshot.units import MEBIBYTES_A_GIGABYTE, Window, en
 from marketplace.clock import HOUR, hours_between
 from marketplace.engine import snapshot as engine
 from marketplace.supply.models import Offer, OfferHour, Site
-from marketplace.supply.selectors import Facts, watts_sold
+from marketplace.supply.selectors import Facts, measured_round_trips, watts_sold
 
 log = structlog.get_logger(__name__)
 
@@ -66,13 +66,19 @@ def _known(rows: Iterable[Offer], facts: Facts) -> list[Offer]:
     return [row for row, missing in found if not missing]
 
 
-def sites_of(sites: Sequence[Site], window: Window) -> tuple[engine.Site, ...]:
-    by_region: dict[int, list[engine.RoundTrip]] = defaultdict(list)
+def sites_of(sites: Sequence[Site], window: Window, now: datetime) -> tuple[engine.Site, ...]:
+    """A round trip that was measured, and is fresh, counts instead of the estimate from the distance."""
+    by_region: dict[int, dict[str, int]] = defaultdict(dict)
     slugs = dict(Region.objects.values_list("pk", "slug"))
     for (region, place), microseconds in round_trips().items():
-        by_region[region].append(engine.RoundTrip(slugs[place], microseconds))
+        by_region[region][slugs[place]] = microseconds
+    measured: dict[int, dict[str, int]] = defaultdict(dict)
+    for (site, place), microseconds in measured_round_trips(now).items():
+        measured[site][slugs[place]] = microseconds
     power = _power_left(sites, window)
-    return tuple(_site(site, tuple(by_region[site.region_id]), power.get(site.pk, ())) for site in sites)
+    return tuple(
+        _site(site, by_region[site.region_id] | measured[site.pk], power.get(site.pk, ())) for site in sites
+    )
 
 
 def _power_left(sites: Iterable[Site], window: Window) -> Mapping[int, tuple[int, ...]]:
@@ -86,7 +92,7 @@ def _power_left(sites: Iterable[Site], window: Window) -> Mapping[int, tuple[int
     }
 
 
-def _site(site: Site, trips: tuple[engine.RoundTrip, ...], power_cap: tuple[int, ...]) -> engine.Site:
+def _site(site: Site, trips: Mapping[str, int], power_cap: tuple[int, ...]) -> engine.Site:
     """Carbon is that of the grid for the share that is not renewable."""
     carbon = site.region.grid_carbon * (1 - site.renewable_share)
     return engine.Site(
@@ -95,7 +101,7 @@ def _site(site: Site, trips: tuple[engine.RoundTrip, ...], power_cap: tuple[int,
         zone=site.region.zone.slug,
         jurisdiction=site.region.jurisdiction,
         currency=site.region.zone.currency,
-        round_trips=trips,
+        round_trips=tuple(engine.RoundTrip(place, trip) for place, trip in trips.items()),
         bandwidth=site.bandwidth_mbps,
         renewable_share=micro(site.renewable_share, ROUND_FLOOR),
         carbon=int((carbon * 1000).to_integral_value(ROUND_CEILING)),

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch
 
-from accounts import audit
-from accounts.actors import Actor, Capability, Viewer
+from accounts.actors import Capability, Viewer
 from marketplace.clock import is_of_our_time
-from marketplace.delivery.acceptance import check_acceptance
+from marketplace.delivery.acceptance import check_acceptance, keep_test, record_test
 from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
 from marketplace.delivery.selectors import at_its_sites
+from marketplace.delivery.services.writing import Step, lock, steps_of, write_step
 from marketplace.errors import DomainError, InvalidInput
 
 LARGEST_REPORT = 16_384
+SAY_WHY = (
+    DeliveryState.SCHEDULED,
+    DeliveryState.SUSPENDED,
+    DeliveryState.FAILED,
+    DeliveryState.EVICTED,
+)
 
 
 class StepRefused(DomainError):
@@ -37,15 +40,6 @@ class DeliveryUnknown(DomainError):
     code = "not_found"
     title = "Not found"
     status = 404
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """``at`` is when it happened at the site; ``report`` is what the agent has to say about it."""
-
-    to: str
-    at: datetime
-    report: dict[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -77,14 +71,6 @@ def _own(viewer: Viewer, ids: set[int]) -> Iterable[int]:
     return Delivery.objects.filter(at_its_sites(viewer), pk__in=ids).values_list("pk", flat=True)
 
 
-def lock(ids: Iterable[int]) -> dict[int, Delivery]:
-    """Deliveries by id, with their transitions, locked in the order of their ids."""
-    deliveries = Delivery.objects.select_related("agreement__allocation__offer__fleet__model", "site")
-    locked = deliveries.filter(pk__in=set(ids)).select_for_update(of=("self",), no_key=True).order_by("pk")
-    steps = Prefetch("transitions", queryset=DeliveryTransition.objects.order_by("pk"), to_attr="steps")
-    return {delivery.pk: delivery for delivery in locked.prefetch_related(steps)}
-
-
 def _answer(
     viewer: Viewer, delivery: Delivery | None, step: Step, now: datetime
 ) -> DeliveryTransition | DomainError:
@@ -99,59 +85,30 @@ def _answer(
 def _take(viewer: Viewer, delivery: Delivery, step: Step, now: datetime) -> DeliveryTransition:
     """Every refusal comes before the first write."""
     actor = viewer.require(Capability.DELIVER, delivery.site.owner_id)
-    for known in _steps_of(delivery):
-        if known.to_state == step.to:
+    for known in steps_of(delivery):
+        if (known.to_state, known.at) == (step.to, step.at):
             return _same(known, step)
     _check_order(delivery, step)
     _check_report(step)
     _check_time(delivery, step, now)
-    return write_step(delivery, step, actor=actor, now=now, changes=_changes(delivery, step))
-
-
-def _steps_of(delivery: Delivery) -> list[DeliveryTransition]:
-    """The steps that a locked delivery has taken, oldest first."""
-    steps: list[DeliveryTransition] = delivery.steps  # type: ignore[attr-defined]
-    return steps
-
-
-def write_step(
-    delivery: Delivery, step: Step, *, actor: Actor, now: datetime, changes: dict[str, Any]
-) -> DeliveryTransition:
-    """Write a step that was checked: the new state, the transition and the audit event."""
-    taken = DeliveryTransition.objects.create(
-        delivery=delivery,
-        from_state=delivery.state,
-        to_state=step.to,
-        at=step.at,
-        token=actor.token,
-        report=step.report,
-    )
-    for name, value in (changes | {"state": step.to}).items():
-        setattr(delivery, name, value)
-    delivery.save(update_fields=["state", *changes])
-    _steps_of(delivery).append(taken)
-    audit.record(
-        actor=actor,
-        action=f"delivery.{step.to}",
-        target=delivery,
-        now=now,
-        organisation=delivery.site.owner_id,
-        data={"from": taken.from_state, "at": step.at.isoformat(), "agreement": delivery.agreement_id},
-    )
+    changes = {}
+    if step.to == DeliveryState.ACTIVE:
+        changes["acceptance"] = check_acceptance(delivery, step.report)
+    test = keep_test(delivery, step.report, at=step.at)
+    taken = write_step(delivery, step, actor=actor, now=now, changes=changes)
+    if test is not None:
+        record_test(test, actor=actor, now=now)
     return taken
 
 
-def end_of_activity(delivery: Delivery, at: datetime) -> dict[str, Any]:
-    """``active_until`` of a delivery that stops at a moment; nothing where it never was active."""
-    if delivery.active_from is None:
-        return {}
-    return {"active_until": max(delivery.active_from, min(delivery.ends_at, at))}
-
-
 def _same(known: DeliveryTransition, step: Step) -> DeliveryTransition:
-    if known.at == step.at and known.report == step.report:
+    if known.report == step.report:
         return known
-    raise StepConflict(
+    raise _conflict(known)
+
+
+def _conflict(known: DeliveryTransition) -> StepConflict:
+    return StepConflict(
         f"D{known.delivery_id} went to “{known.to_state}” at {known.at.isoformat()} with another report. "
         "What is recorded stays; report what differs to the exchange.",
         recorded_at=known.at.isoformat(),
@@ -159,15 +116,30 @@ def _same(known: DeliveryTransition, step: Step) -> DeliveryTransition:
 
 
 def _check_order(delivery: Delivery, step: Step) -> None:
-    if (delivery.state, step.to) in ALLOWED_STEPS:
+    next_states = _next_states(delivery)
+    if step.to in next_states:
         return
-    next_states = [after.value for before, after in ALLOWED_STEPS if before == delivery.state]
+    known = [taken for taken in steps_of(delivery) if taken.to_state == step.to]
+    if known and (delivery.state, step.to) not in ALLOWED_STEPS:
+        raise _conflict(known[-1])
     way_on = f"From there it goes to {' or '.join(next_states)}." if next_states else "That is its end."
     raise StepRefused(
         f"{delivery} is “{delivery.state}” and cannot go to “{step.to}”. {way_on}",
         state=delivery.state,
         next=next_states,
     )
+
+
+def _next_states(delivery: Delivery) -> list[str]:
+    """Where the site's agent may take a delivery from where it is."""
+    if delivery.held:
+        return [DeliveryState.ENDED.value, DeliveryState.FAILED.value]
+    out = set()
+    if delivery.active_from is None:
+        out |= {DeliveryState.SUSPENDED, DeliveryState.ENDED}
+    if delivery.active_from is not None or delivery.retries >= settings.DELIVERY_RETRIES:
+        out.add(DeliveryState.SCHEDULED)
+    return [after.value for before, after in ALLOWED_STEPS if before == delivery.state and after not in out]
 
 
 def _check_report(step: Step) -> None:
@@ -180,12 +152,12 @@ def _check_report(step: Step) -> None:
         raise InvalidInput("The report is not valid.", {"report": "It contains a NUL character."})
     if size > LARGEST_REPORT:
         raise InvalidInput("The report is too long.", {"report": f"It has more than {LARGEST_REPORT} bytes."})
-    if step.to == DeliveryState.FAILED and not _reason(step):
-        raise InvalidInput("Why did it fail?", {"report.reason": "Say why the delivery failed."})
+    if step.to in SAY_WHY and not step.reason:
+        raise InvalidInput("Why?", {"report.reason": f"Say why the delivery goes to “{step.to}”."})
 
 
 def _check_time(delivery: Delivery, step: Step, now: datetime) -> None:
-    previous = next(reversed(_steps_of(delivery)), None)
+    previous = next(reversed(steps_of(delivery)), None)
     if not is_of_our_time(step.at):
         raise InvalidInput("The step lies outside of our time.", {"at": "Check the site's clock."})
     if step.at > now + settings.METER_SKEW_ALLOWED:
@@ -202,20 +174,3 @@ def _check_time(delivery: Delivery, step: Step, now: datetime) -> None:
             f"{delivery} can become active from {delivery.starts_at.isoformat()} "
             f"to {delivery.ends_at.isoformat()}, not at {step.at.isoformat()}."
         )
-
-
-def _changes(delivery: Delivery, step: Step) -> dict[str, Any]:
-    match step.to:
-        case DeliveryState.ACTIVE:
-            return {"active_from": step.at, "acceptance": check_acceptance(delivery, step.report)}
-        case DeliveryState.ENDED:
-            return end_of_activity(delivery, step.at)
-        case DeliveryState.FAILED:
-            return {"failure": _reason(step)} | end_of_activity(delivery, step.at)
-        case _:
-            return {}
-
-
-def _reason(step: Step) -> str:
-    reason = step.report.get("reason", "")
-    return reason.strip() if isinstance(reason, str) else ""

@@ -6,6 +6,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.db.models.functions.datetime
+import marketplace.guards
 import pgtrigger.compiler
 import pgtrigger.migrations
 from decimal import Decimal
@@ -201,5 +202,28 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='fleet',
             trigger=pgtrigger.compiler.Trigger(name='keeps_what_it_offers', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE listed bigint; since timestamptz;', func="\n        since := coalesce(NEW.cards_since, '-infinity');\n        listed := (\n    SELECT coalesce(max(total), 0) FROM (\n        SELECT sum(change) OVER (ORDER BY at, change) AS total FROM (\n    SELECT starts_at AS at, cards AS change FROM supply_offer\n        WHERE fleet_id = NEW.id AND state = 'open' AND starts_at < 'infinity' AND ends_at > since\n    UNION ALL\n    SELECT ends_at, -cards FROM supply_offer\n        WHERE fleet_id = NEW.id AND state = 'open' AND starts_at < 'infinity' AND ends_at > since\n    UNION ALL\n    SELECT hour.slot + step.after, hour.cards_sold * step.sign\n        FROM supply_offer withdrawn\n        JOIN supply_offerhour hour ON hour.offer_id = withdrawn.id\n        CROSS JOIN (VALUES (interval '0', 1), (interval '1 hour', -1)) AS step (after, sign)\n        WHERE withdrawn.fleet_id = NEW.id AND withdrawn.state = 'withdrawn'\n        AND hour.slot >= since AND hour.slot < 'infinity'\n) AS changes\n    ) AS totals\n);\n        IF listed > NEW.cards THEN\n            RAISE EXCEPTION 'fleet % lists % cards, it cannot shrink to %', NEW.id, listed, NEW.cards\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'offers_fit_the_fleet';\n        END IF;\n        RETURN NEW;\n    ", hash='d0a40f6c3044924c8eed9bc3a4234586e6c4b4eb', operation='UPDATE OF "cards", "cards_since"', pgid='pgtrigger_keeps_what_it_offers_abda0', table='supply_fleet', when='BEFORE')),
+        ),
+        migrations.CreateModel(
+            name='RoundTrip',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('measured_at', models.DateTimeField()),
+                ('microseconds', models.PositiveIntegerField(null=True)),
+                ('sent', models.PositiveSmallIntegerField()),
+                ('lost', models.PositiveSmallIntegerField()),
+                ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.region')),
+                ('site', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='round_trips', to='supply.site')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('site', 'region', 'measured_at'), name='round_trip_once'), models.CheckConstraint(condition=models.Q(('lost__lte', models.F('sent')), ('sent__gt', 0)), name='round_trip_lost'), models.CheckConstraint(condition=models.Q(models.Q(('lost', models.F('sent')), ('microseconds', None)), models.Q(('lost__lt', models.F('sent')), ('microseconds__gt', 0), ('microseconds__isnull', False)), _connector='OR'), name='round_trip_of_what_was_answered')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='roundtrip',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=marketplace.guards.GuardSql(func="\n        RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n    ", hash='2e39fb6359841ac2af87ecc05f68917865b264b1', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_591a3', table='supply_roundtrip', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='roundtrip',
+            trigger=pgtrigger.compiler.Trigger(name='never_changed', sql=marketplace.guards.GuardSql(func="\n            RAISE EXCEPTION 'Cannot update or delete %: its rows are kept as they are', TG_TABLE_NAME\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n        ", hash='7f3e58bee54c3eabd3752d91fb787e50cfb998b1', operation='UPDATE OR DELETE', pgid='pgtrigger_never_changed_d024d', table='supply_roundtrip', when='BEFORE')),
         ),
     ]

@@ -20,6 +20,10 @@ def many_steps(cast: Cast) -> dict[str, object]:
     return {"transitions": [PROVISIONING | {"delivery": the_delivery(cast).pk}]}
 
 
+def trips(cast: Cast) -> dict[str, object]:
+    return {"site": the_delivery(cast).site_id, "measurements": []}
+
+
 ROWS = [
     Row("api:clock", everybody()),
     Row("api:delivery-list", api_list(), given=listed(a_delivery), shown_to=PARTIES),
@@ -47,6 +51,8 @@ ROWS = [
         given=a_delivery,
         body=PROVISIONING,
     ),
+    Row("api:agent-probe-list", agents(token_stranger=200, token_trade=403)),
+    Row("api:agent-round-trip-list", agents(token_agent=204, token_stranger=404), method="POST", body=trips),
     # Each step is answered on its own: a stranger's with 404, inside of the answer.
     Row("api:agent-step-list", agents(token_stranger=200), method="POST", body=many_steps),
 ]
