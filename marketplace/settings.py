@@ -187,6 +187,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.OrganisationMiddleware",
     "marketplace.web.middleware.ReaderZoneMiddleware",
+    "marketplace.web.middleware.ExpiredLoginMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
 ]
 
