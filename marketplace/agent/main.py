@@ -19,6 +19,8 @@ from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.exchange import Exchange, Unavailable, connect
 from marketplace.agent.reconciling import Reconciler, Turn
 from marketplace.agent.signing import SignedBy
+from marketplace.agent.telemetry.collecting import Telemetry
+from marketplace.agent.telemetry.store import Samples
 
 CONFIGURATION = Path("/etc/cardhour/agent.toml")
 STATE = Path("/var/lib/cardhour")
@@ -101,16 +103,28 @@ def _agent(configuration: Configuration) -> Iterator[Reconciler]:
         except OSError as error:
             raise SiteProblem(f"Another agent works in {configuration.state}.") from error
         buffer = Buffer.open(configuration.state / "buffer.sqlite3")
+        samples = Samples.open(configuration.state / "samples.sqlite3")
         try:
-            driver = configuration.make_driver()
-            yield Reconciler(Exchange(client), driver, buffer, driver_name=configuration.driver)
+            yield Reconciler(
+                Exchange(client),
+                configuration.make_driver(),
+                buffer,
+                driver_name=configuration.driver,
+                telemetry=_telemetry(configuration, samples),
+            )
         finally:
             buffer.close()
+            samples.close()
 
 
 def _client(configuration: Configuration) -> httpx.Client:
     """One whose requests are signed with the key that is in the file at the time."""
     return connect(configuration.identity().url, SignedBy(configuration.identity))
+
+
+def _telemetry(configuration: Configuration, samples: Samples) -> Telemetry | None:
+    sources = configuration.sources()
+    return Telemetry(sources, configuration.holders(), samples) if sources else None
 
 
 def _turn(agent: Reconciler, waited: float) -> float:
