@@ -98,6 +98,9 @@ class Reconciler:
         self._look_at_the_cards()
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
+        if self.telemetry is not None:
+            over = self.now - SETTLE
+            self._attempt(0, self.telemetry.tell_idle_hours, self.exchange, now=over, offset=self.offset)
         self.buffer.forget(self._moment())
 
     def _tell_how_it_is(self) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from marketplace.agent.errors import AgentError
+from marketplace.agent.events import moment
+from marketplace.agent.exchange import Exchange
 from marketplace.agent.telemetry.holders import Holders
 from marketplace.agent.telemetry.hours import LONGEST_GAP, asked_for, quantities
-from marketplace.agent.telemetry.samples import Card
 from marketplace.agent.telemetry.sources import Source
 from marketplace.agent.telemetry.store import IDLE, Samples
 from marketplace.agent.usage import Span
@@ -49,9 +49,16 @@ class Telemetry:
         """What is known of a delivery's cards in an hour, by meter."""
         return quantities(self.samples.of(delivery, asked_for(span)), span)
 
-    def of_idle_cards(self, span: Span) -> Iterator[tuple[Card, dict[str, Any]]]:
-        """The same of each card that no delivery held."""
-        for card, samples in self.samples.of(IDLE, asked_for(span)).items():
-            told = quantities({card: samples}, span)
-            if told:
-                yield card, told
+    def of_idle_cards(self, span: Span) -> dict[str, dict[str, int]]:
+        """The same of each card that no delivery held, by its name."""
+        cards = self.samples.of(IDLE, asked_for(span))
+        told = {str(card): quantities({card: samples}, span) for card, samples in cards.items()}
+        return {card: meters for card, meters in told.items() if meters}
+
+    def tell_idle_hours(self, exchange: Exchange, *, now: int, offset: int) -> None:
+        """Each hour that is over, once. Hours are the exchange's, which the site's clock is ahead of."""
+        for since in self.samples.untold_hours(now):
+            span = Span(since + offset, since + offset + 3_600)
+            if cards := self.of_idle_cards(span):
+                exchange.idle_cards(moment(since), cards)
+            self.samples.told(since)

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS sample (
     PRIMARY KEY (node, card, at)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sample_in_time ON sample (at);
+CREATE TABLE IF NOT EXISTS told_hour (since INTEGER PRIMARY KEY) STRICT;
 """
 IDLE = 0
 """The delivery of a card that none holds."""
@@ -61,6 +62,19 @@ class Samples:
             found.setdefault(card, []).append(Sample(card, at, Figures(*figures)))
         return found
 
+    def untold_hours(self, until: int) -> list[int]:
+        """Whole hours of UTC of which there are samples, that are over and that were not told yet."""
+        query = (
+            "SELECT DISTINCT at - at % 3600 FROM sample WHERE at < ? - ? % 3600 "
+            "AND at - at % 3600 NOT IN (SELECT since FROM told_hour) ORDER BY 1"
+        )
+        return [since for (since,) in self.database.execute(query, (until, until))]
+
+    def told(self, since: int) -> None:
+        with self.database:
+            self.database.execute("INSERT OR IGNORE INTO told_hour VALUES (?)", (since,))
+
     def forget(self, before: int) -> None:
         with self.database:
             self.database.execute("DELETE FROM sample WHERE at < ?", (before,))
+            self.database.execute("DELETE FROM told_hour WHERE since < ?", (before - 7_200,))

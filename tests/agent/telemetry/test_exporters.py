@@ -101,8 +101,7 @@ def test_cards_are_reported_with_who_holds_them_and_idle_ones_by_themselves(
         "power.mean": 642,
         "energy.wh": 0,  # its counter stood still
     }
-    [(idle, figures)] = telemetry.of_idle_cards(HOUR)
-    assert (str(idle), "utilisation.mean" in figures, figures["memory.mean"]) == ("n1/1", False, 0)
+    assert telemetry.of_idle_cards(HOUR) == {"n1/1": {"memory.mean": 0, "power.mean": 72, "energy.wh": 0}}
     assert telemetry.of_delivery(8, HOUR) == {}
 
 
