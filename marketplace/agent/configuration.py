@@ -91,7 +91,7 @@ class Configuration:
             _number(buyer): tuple(str(login) for login in logins)
             for buyer, logins in _table(self.own, "users").items()
         }
-        return Cluster(models, users, self._probe())
+        return Cluster(models, users, self._probe(), str(self.own.get("access", "")))
 
     def _probe(self) -> Probe | None:
         """``probe`` is the command of the acceptance test, as a list of words."""

@@ -56,6 +56,9 @@ class Driver(Protocol):
     def visible(self, wanted: Wanted) -> int:
         """How many of the cards of a delivery that is under way are there, at most those that were sold."""
 
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        """How the buyer's people get to the cards, by name; empty where the site tells them otherwise."""
+
     def stop(self, delivery: int) -> bool:
         """Let nothing more begin and end what runs; whether nothing runs any more."""
 

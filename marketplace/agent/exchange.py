@@ -83,6 +83,9 @@ class Exchange:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
+    def give_access(self, pk: int, sealed: str) -> None:
+        self._send("POST", f"/api/v1/agent/deliveries/{pk}/access", content=_json({"sealed": sealed}))
+
     def probes(self) -> list[dict[str, str]]:
         """Where round trips are measured to."""
         found: list[dict[str, str]] = self._send("GET", "/api/v1/agent/probes")["probes"]

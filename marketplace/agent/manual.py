@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -75,6 +75,14 @@ class ManualDriver:
         known = self._read(wanted.delivery)
         return 0 if known is None else min(known.held, wanted.cards)
 
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        """What people put beside the record, in a file that only they can read."""
+        try:
+            text = (self.folder / f"{wanted.delivery}.access").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        return {"access": text}
+
     def stop(self, delivery: int) -> bool:
         known = self._read(delivery)
         if known is not None and known.held:
@@ -86,6 +94,7 @@ class ManualDriver:
 
     def remove(self, delivery: int) -> None:
         self._path(delivery).unlink(missing_ok=True)
+        (self.folder / f"{delivery}.access").unlink(missing_ok=True)
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         known = self._read(wanted.delivery)

@@ -19,6 +19,7 @@ from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
 from marketplace.agent.network import measure
+from marketplace.agent.sealing import seal
 from marketplace.agent.usage import Span, cells, without
 
 P = ParamSpec("P")
@@ -126,6 +127,7 @@ class Reconciler:
             self._while_suspended(delivery)
         else:
             self._keep(delivery)
+            self._give_access(delivery)
             self._suspend_what_is_gone(delivery)
 
     def _finish(self, delivery: Delivery) -> None:
@@ -159,6 +161,7 @@ class Reconciler:
                 raise
             self._report_failed_test(delivery, seen, at, str(refusal.problem.get("detail", "")))
         self.driver.provide(replace(wanted, open=True))
+        self._give_access(delivery)
 
     def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int, problem: str) -> NoReturn:
         """Begin again later; where all attempts are used up, say that it failed."""
@@ -184,6 +187,15 @@ class Reconciler:
         elif self.is_full and delivery.state != "suspended":
             self.driver.provide(delivery.wanted(self.offset))
         self._meter(delivery, again=self.is_full)
+
+    def _give_access(self, delivery: Delivery) -> None:
+        """Once; where the agent was killed before, at a later turn."""
+        if delivery.access_given or not delivery.access_key:
+            return
+        details = self.driver.access(delivery.wanted(self.offset))
+        if details:
+            sealed = seal(details, public_key=delivery.access_key, delivery=delivery.id)
+            self.exchange.give_access(delivery.id, sealed)
 
     def _suspend_what_is_gone(self, delivery: Delivery) -> None:
         """Where some of the cards are there the buyer goes on with these, and pays for these."""

@@ -56,7 +56,13 @@ def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
     """Deliveries of the sites for which the viewer may deliver, oldest first."""
     mine = viewer.organisations_with(Capability.DELIVER)
-    return _whole().filter(site__owner__in=mine).prefetch_related("suspensions").order_by("pk")
+    return (
+        _whole()
+        .filter(site__owner__in=mine)
+        .select_related("agreement__buyer__access_key", "access")
+        .prefetch_related("suspensions")
+        .order_by("pk")
+    )
 
 
 def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:

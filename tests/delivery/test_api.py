@@ -60,6 +60,8 @@ def test_an_agent_learns_the_time_and_what_is_due(
             "suspensions": [],
             "held": False,
             "retries_left": 2,
+            "access_key": OrganisationKey.objects.get().public_key,
+            "access_given": False,
             "cards": 8,
             "model": "h800",
             "memory_gb": "80.00",

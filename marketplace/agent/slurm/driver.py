@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from marketplace.agent.acceptance import acceptance_of, read_probe
@@ -87,6 +87,16 @@ class SlurmDriver:
     def visible(self, wanted: Wanted) -> int:
         visible = sum(node.cards for node in self._nodes_of(wanted).values() if node.there)
         return min(visible, wanted.cards)
+
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        if not self.cluster.access:
+            return {}
+        return {
+            "login": self.cluster.access,
+            "users": ", ".join(self.cluster.users_of(wanted.buyer)),
+            "account": account_of(wanted.buyer),
+            "qos": qos_of(wanted.delivery),
+        }
 
     def stop(self, delivery: int) -> bool:
         name = qos_of(delivery)
