@@ -65,5 +65,8 @@ class Driver(Protocol):
     def remove(self, delivery: int) -> None:
         """Take away what was made for the delivery, and nothing else."""
 
+    def watch(self) -> None:
+        """Note what the scheduler will not remember, at every turn; nothing where it has an accounting."""
+
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         """What the buyer had in a span that is over and lies inside of one hour, while it is present."""

@@ -96,6 +96,8 @@ class ManualDriver:
         self._path(delivery).unlink(missing_ok=True)
         (self.folder / f"{delivery}.access").unlink(missing_ok=True)
 
+    def watch(self) -> None: ...
+
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         known = self._read(wanted.delivery)
         held = card_seconds([] if known is None else known.holdings, span)

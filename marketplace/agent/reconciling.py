@@ -91,6 +91,7 @@ class Reconciler:
         due = [Delivery.of(row) for row in rows]
         self.buffer.remember(rows)
         self.turn_now.deliveries = len(due)
+        self._attempt(0, self.driver.watch)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
@@ -102,6 +103,7 @@ class Reconciler:
         """While the exchange does not answer, the buyer has what it was to have, to its end and no longer."""
         self.offset, self.offset_since = self.buffer.clock_offset() or (0, 0)
         self.now = int(self.clock()) - self.offset
+        self._attempt(0, self.driver.watch)
         for row in self.buffer.remembered():
             delivery = Delivery.of(row)
             if delivery.state != "scheduled":

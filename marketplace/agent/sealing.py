@@ -1,7 +1,7 @@
 """Access details, encrypted at the site for the buyer's organisation.
 
-HPKE (RFC 9180): X25519, HKDF-SHA256, ChaCha20-Poly1305. Bound to their delivery, so what was sealed for one is
-not opened as another's.
+HPKE (RFC 9180): X25519, HKDF-SHA256, ChaCha20-Poly1305. Bound to their delivery, so what was sealed for one
+is not opened as another's.
 """
 
 from __future__ import annotations

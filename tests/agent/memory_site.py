@@ -48,6 +48,8 @@ class MemorySite:
     def remove(self, delivery: int) -> None:
         self.provided.pop(delivery, None)
 
+    def watch(self) -> None: ...
+
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         if wanted.delivery not in self.provided:
             raise SiteProblem(f"D{wanted.delivery} was removed: its accounting cannot be read any more.")

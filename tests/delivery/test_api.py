@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Scope
-from marketplace.delivery.models import Delivery, DeliveryTransition
+from marketplace.delivery.models import Delivery, DeliveryTransition, OrganisationKey
 from tests.cast import Cast, bearer
 from tests.delivery.agreements import make_agreement, make_delivery
 from tests.factories import HOUR, START

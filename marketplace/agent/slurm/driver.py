@@ -114,6 +114,8 @@ class SlurmDriver:
         if name in objects.all_qos(self.run):
             objects.remove_qos(self.run, name)
 
+    def watch(self) -> None: ...
+
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         """What jobs held, and what was reserved, used or not; no second and no card of it twice.
 
