@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 
 from marketplace.agent.driver import Driver
 from marketplace.agent.errors import SiteProblem
+from marketplace.agent.kubernetes import configured as kubernetes
 from marketplace.agent.manual import ManualDriver
 from marketplace.agent.slurm.commands import Commands
 from marketplace.agent.slurm.driver import SlurmDriver
 from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 
-DRIVERS = ("slurm", "ssh-manual")
+DRIVERS = ("slurm", "kubernetes", "ssh-manual")
 PROBE_SECONDS = 120
 SECRET = 0o077
 
@@ -67,6 +68,8 @@ class Configuration:
         match self.driver:
             case "slurm":
                 return SlurmDriver(self._cluster(), Commands(_texts(self.own, "environment")))
+            case "kubernetes":
+                return kubernetes.driver_of(self.own)
             case "ssh-manual":
                 return self.manual()
             case _:

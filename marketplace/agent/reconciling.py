@@ -89,7 +89,7 @@ class Reconciler:
         self.exchange_clock, rows = self.exchange.deliveries()
         self._compare_clocks(self.exchange_clock)
         due = [Delivery.of(row) for row in rows]
-        self.buffer.remember(rows)
+        self._attempt(0, self.buffer.remember, rows)
         self.turn_now.deliveries = len(due)
         self._attempt(0, self.driver.watch)
         for delivery in due:

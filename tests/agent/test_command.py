@@ -67,7 +67,7 @@ def test_slurm_is_configured(config: Path) -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "named"),
     [
-        ('driver = "ssh-manual"', 'driver = "pbs"', "one of slurm, ssh-manual"),
+        ('driver = "ssh-manual"', 'driver = "pbs"', "one of slurm, kubernetes, ssh-manual"),
         ('driver = "ssh-manual"', "", "“driver” is missing"),
         ("http://127.0.0.1:1", "http://cardhour.example", "begins with https://"),
         ("[ssh-manual.memory_gb]", "[[ssh-manual.memory_gb]]", "“memory_gb” is no table"),

@@ -34,7 +34,10 @@ class Api:
     def get(self, path: str) -> Object | None:
         """The object, or None where there is none."""
         response = self._send("GET", path)
-        return None if response.status_code == httpx.codes.NOT_FOUND else self._body("GET", path, response)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        found: Object = self._body("GET", path, response)
+        return found
 
     def items(self, path: str, selector: str = "") -> tuple[list[Object], str]:
         """All objects of a list, and the version up to which it is complete."""
@@ -48,7 +51,8 @@ class Api:
         self._body("PATCH", path, response)
 
     def create(self, path: str, body: Object) -> Object:
-        return self._body("POST", path, self._send("POST", path, content=json.dumps(body)))
+        made: Object = self._body("POST", path, self._send("POST", path, content=json.dumps(body)))
+        return made
 
     def delete(self, path: str) -> None:
         """What is gone already is as good."""

@@ -1,7 +1,8 @@
 """Kubernetes as a driver: a delivery is a namespace with a quota on the cards' resource.
 
-The namespace is made first, and what was seen of its pods is removed last: whatever was made is found by one of
-the two. A quota bounds and does not reserve: cards that others may ask for are free only as long as nobody does.
+The namespace is made first, and what was seen of its pods is removed last: whatever was made is found by
+one of the two. A quota bounds and does not reserve: cards that others may ask for are free only as long as
+nobody does.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class KubernetesDriver:
         self._check_mine(pk)
         self.api.apply(objects.namespace_path(pk), objects.namespace(pk))
         if self._record_of(pk) is None:
-            self._keep(pk, cards.resource, Record("", {}))
+            self._keep(pk, cards.resource, Record("", int(self.now()), {}))
         self.api.apply(path_of(pk, "resourcequotas", QUOTA), objects.quota(wanted, cards))
         self.api.apply(path_of(pk, "serviceaccounts", BUYER), objects.account())
         self.api.apply(path_of(pk, "roles", BUYER), objects.role())
@@ -102,10 +103,10 @@ class KubernetesDriver:
         """Write down what pods did since the last turn: the API remembers that for some minutes only."""
         kept, _ = self.api.items(self._records(), f"{MANAGED}={AGENT},{DELIVERY}")
         for one in kept:
-            pk, before = int(one["metadata"]["labels"][DELIVERY]), one["data"]["pods"]
-            resource = one["data"]["resource"]
-            record = self._since(pk, resource, Record.read(before))
-            if record.text() != before:
+            pk, resource = int(one["metadata"]["labels"][DELIVERY]), one["data"]["resource"]
+            before = Record.read(one["data"]["pods"])
+            record = self._since(pk, resource, before)
+            if record.says_more_than(before):
                 self._keep(pk, resource, record)
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
@@ -131,16 +132,15 @@ class KubernetesDriver:
             if refusal.status != GONE:
                 raise
             return self._listed(path, resource, record)
-        return Record(version, holdings)
+        return Record(version, int(self.now()), holdings)
 
     def _listed(self, path: str, resource: str, record: Record) -> Record:
-        """All that is there. What is not, and had no end, ended while nobody looked: it counts to now at most,
-        and the exchange is told what is known."""
+        """All that is there. What is not, and had no end, counts until it was seen last."""
         pods, version = self.api.items(path)
         holdings = seen(record.holdings, pods, resource)
         for uid in holdings.keys() - {pod["metadata"]["uid"] for pod in pods}:
-            holdings = ended(holdings, uid, int(self.now()))
-        return Record(version, holdings)
+            holdings = ended(holdings, uid, record.at)
+        return Record(version, int(self.now()), holdings)
 
     def _deleted_at(self, pod: Mapping[str, Any]) -> int:
         told = pod["metadata"].get("deletionTimestamp")

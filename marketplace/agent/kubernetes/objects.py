@@ -1,7 +1,7 @@
-"""What the agent makes in Kubernetes for a delivery: a namespace, and in it a quota, an account and its rights.
+"""What the agent makes for a delivery: a namespace, and in it a quota, an account and its rights.
 
-All of it bears the agent's label, and the namespace says whose delivery it is. A namespace of that name without
-the label is somebody else's, and is left alone.
+All of it bears the agent's label, and the namespace says which delivery it is for. A namespace of that name
+without the label is somebody else's, and is left alone.
 """
 
 from __future__ import annotations

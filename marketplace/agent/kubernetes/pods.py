@@ -1,7 +1,7 @@
 """How many cards pods held, and when. Kubernetes forgets a pod when it is deleted, so this is written down.
 
-What counts is what a pod was given: the sum over its containers, since they hold them together, or the largest
-initialising one; from when a node took it, to the end of its last container, or to its deletion.
+What counts is what a pod was given: the sum over its containers, since they hold them together, or the
+largest initialising one; from when a node took it, to the end of its last container, or to its deletion.
 """
 
 from __future__ import annotations
@@ -16,23 +16,37 @@ from marketplace.agent.errors import Unreadable
 from marketplace.agent.usage import Holding
 
 OVER = ("Succeeded", "Failed")
+WRITTEN_EVERY = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Holdings by the pod's uid, complete up to a version of the list of pods."""
+    """Holdings by the pod's uid, complete up to a version of the list of pods, read ``at`` a moment."""
 
     version: str
+    at: int
     holdings: Mapping[str, Holding]
 
     @classmethod
     def read(cls, text: str) -> Record:
         told = json.loads(text)
-        return cls(told["version"], {uid: Holding(**one) for uid, one in told["holdings"].items()})
+        return cls(
+            told["version"], told["at"], {uid: Holding(**one) for uid, one in told["holdings"].items()}
+        )
 
     def text(self) -> str:
         holdings = {uid: asdict(one) for uid, one in sorted(self.holdings.items())}
-        return json.dumps({"version": self.version, "holdings": holdings}, separators=(",", ":"))
+        return json.dumps(
+            {"version": self.version, "at": self.at, "holdings": holdings}, separators=(",", ":")
+        )
+
+    def says_more_than(self, other: Record) -> bool:
+        """Whether it is worth writing down: what pods did, and now and then that nothing ended."""
+        if (self.version, self.holdings) != (other.version, other.holdings):
+            return True
+        return self.at >= other.at + WRITTEN_EVERY and any(
+            one.until is None for one in self.holdings.values()
+        )
 
 
 def seen(

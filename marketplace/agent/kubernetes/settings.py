@@ -25,7 +25,7 @@ class Cluster:
     models: Mapping[str, Cards]
     server: str
     authority: str
-    namespace: str = "cardhour-agent"
+    namespace: str
 
     def cards(self, model: str) -> Cards:
         if model not in self.models:
