@@ -59,12 +59,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """``capabilities`` by organisation id; auditors and operators read every organisation."""
+    """``capabilities`` by organisation id; auditors and operators read every organisation.
+
+    An agent delivers for one ``site`` only, whatever else its organisation has.
+    """
 
     actor: Actor | None
     capabilities: Mapping[int, frozenset[Capability]] = field(default_factory=dict)
     is_auditor: bool = False
     is_operator: bool = False
+    site: int | None = None
 
     @property
     def sees_everything(self) -> bool:
@@ -106,9 +110,9 @@ def viewer_of_user(user: User | AnonymousUser) -> Viewer:
     )
 
 
-def viewer_of_token(token: ApiToken) -> Viewer:
+def viewer_of_token(token: ApiToken, *, site: int | None = None) -> Viewer:
     granted = frozenset[Capability]().union(*(OF_SCOPE[scope] for scope in token.scopes))
-    return Viewer(actor=Actor(token=token), capabilities={token.organisation_id: granted})
+    return Viewer(actor=Actor(token=token), capabilities={token.organisation_id: granted}, site=site)
 
 
 def task_actor(name: str) -> Actor:

@@ -17,8 +17,8 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.actors import viewer_of_token
-from accounts.models import ApiToken
+from accounts.actors import Viewer, viewer_of_token
+from accounts.models import ApiToken, Scope
 from accounts.requests import PageRequest
 
 PREFIX = "chk_"
@@ -63,9 +63,15 @@ class BearerTokenAuthentication(BaseAuthentication):
             return None
         token = _usable_token(credentials.strip(), wall_now=datetime.now(UTC))
         django_request = cast("PageRequest", request._request)  # noqa: SLF001 DRF's way to the Django request
-        django_request.viewer = viewer_of_token(token)
+        django_request.viewer = self.viewer_of(token, django_request)
         django_request.organisation = token.organisation
         return TokenPrincipal(token), token
+
+    def viewer_of(self, token: ApiToken, request: PageRequest) -> Viewer:  # noqa: ARG002 who asks is for others
+        """What the token may see and do. An agent's is worth nothing without more: ``marketplace.agents``."""
+        if Scope.AGENT in token.scopes:
+            raise AuthenticationFailed(REFUSED)
+        return viewer_of_token(token)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
         return f'{self.keyword} realm="api"'

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation, Role, Scope, User
 
 FOREVER = "0"
+OF_PEOPLE = [(scope.value, scope.label) for scope in Scope if scope != Scope.AGENT]
+"""What people give to tokens. An agent gets its token by enrolling."""
 
 
 class OrganisationForm(forms.Form):
@@ -84,10 +86,10 @@ class RoleForm(forms.Form):
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        label=_("What it is for"), max_length=80, help_text=_("For example: agent of the site in Wuhu")
+        label=_("What it is for"), max_length=80, help_text=_("For example: monthly reports")
     )
     scopes = forms.MultipleChoiceField(
-        label=_("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=_("What it may do"), choices=OF_PEOPLE, widget=forms.CheckboxSelectMultiple
     )
     days = forms.TypedChoiceField(
         label=_("How long it works"),

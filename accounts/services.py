@@ -166,7 +166,8 @@ def create_token(
     """A token and its secret, which is never shown again. ``expires_at`` is wall time."""
     actor = administering(viewer, organisation.pk)
     wanted = sorted(set(scopes))
-    if not wanted or not set(wanted) <= set(Scope.values):
+    # An agent's token belongs to a key, and comes about with it: ``marketplace.agents``.
+    if not wanted or not set(wanted) <= {*Scope.values} - {Scope.AGENT}:
         raise InvalidInput(_("The token was not created."), {"scopes": _("Choose at least one of the list.")})
     if not name.strip():
         raise InvalidInput(_("The token was not created."), {"name": _("Say what it is for.")})

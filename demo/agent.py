@@ -13,7 +13,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,9 @@ from demo.http import (
     read_json,
     write_json,
 )
+from marketplace.agent.identity import Identity, Key
+from marketplace.agent.signing import SignedBy
+from marketplace.agent.version import VERSION
 
 EVENTS = "application/cloudevents-batch+json"
 MOST_INTERVALS = 333
@@ -44,6 +47,8 @@ MOST_INTERVALS = 333
 
 MOST_STEPS = 200
 LOOK_AGAIN = timedelta(minutes=10)
+HEARD_EVERY = 240.0
+"""Wall seconds. A site whose agent is not heard for a quarter of an hour goes off the market."""
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
 CATCH_UP = timedelta(hours=24)
 FORGET = timedelta(hours=48)
@@ -77,8 +82,8 @@ class Accepted:
 
 
 @dataclass(slots=True)
-class Owner:
-    """The agent of one owner's sites."""
+class SiteAgent:
+    """The agent of one site."""
 
     name: str
     exchange: Exchange
@@ -104,9 +109,21 @@ class Owner:
         self.clock, self.deliveries = MarketTime.of(pages[-1]), _deliveries(pages)
         self.done["deliveries"] += len(self.deliveries)
         now = self.clock.now()
+        self._tell_how_it_is(now)
         over = self._over(now - CATCH_UP) if self.catch_up else []
         self.catch_up = False
         self._meter([*self.deliveries, *over], now)
+
+    def _tell_how_it_is(self, now: datetime) -> None:
+        told = {
+            "version": VERSION,
+            "driver": "demo",
+            "unsent": 0,
+            "unsent_since": None,
+            "reconciled_at": now.isoformat(),
+            "site_time": int(time.time()),
+        }
+        self.exchange.post("/api/v1/agent/heartbeat", told)
 
     def move_on(self) -> float:
         """Report the steps that were taken; returns how many seconds may pass before the next turn."""
@@ -117,7 +134,7 @@ class Owner:
         ended = [(d, Step("ended", d.ends_at)) for d in self.deliveries if self._is_over(d)]
         self._take_steps(steps + ended)
         due = [due_at(delivery, now) for delivery in self.deliveries]
-        return self.clock.seconds_until(min(due, default=now + LOOK_AGAIN))
+        return min(self.clock.seconds_until(min(due, default=now + LOOK_AGAIN)), HEARD_EVERY)
 
     def _over(self, since: datetime) -> list[Delivery]:
         """What ended without us, with usage that may not have been accepted."""
@@ -168,61 +185,66 @@ class Owner:
 
 @dataclass(slots=True)
 class Agents:
-    """The agents of all owners, each looked after when something is due for it."""
+    """Each looked after when something is due for it."""
 
-    owners: list[Owner]
+    sites: list[SiteAgent]
     due: dict[str, float] = field(default_factory=dict)
     patience: Patience = field(default_factory=Patience)
 
     def turn(self) -> float:
-        """Look after every owner that is due; returns how many seconds to wait."""
+        """Look after every site that is due; returns how many seconds to wait."""
         began = time.monotonic()
-        owners = [owner for owner in self.owners if self.due.get(owner.name, began) <= began]
+        agents = [agent for agent in self.sites if self.due.get(agent.name, began) <= began]
         failures: list[str] = []
         # Usage comes first, for it is rated soon after its hour; a step says itself when it was.
-        for what in (Owner.meter_known, Owner.ask, self._move_on):
-            owners = [owner for owner in owners if self._does(what, owner, failures)]
-        counts = sum((owner.counted() for owner in self.owners), Counter[str]())
-        log(_line(len(owners), counts, time.monotonic() - began, failures))
+        for what in (SiteAgent.meter_known, SiteAgent.ask, self._move_on):
+            agents = [agent for agent in agents if self._does(what, agent, failures)]
+        counts = sum((agent.counted() for agent in self.sites), Counter[str]())
+        log(_line(len(agents), counts, time.monotonic() - began, failures))
         if failures:
             return self.patience.failed()
         self.patience.succeeded()
         wait = min(self.due.values(), default=0.0) - time.monotonic()
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
-    def _move_on(self, owner: Owner) -> None:
-        self.due[owner.name] = owner.move_on() + time.monotonic()
+    def _move_on(self, agent: SiteAgent) -> None:
+        self.due[agent.name] = agent.move_on() + time.monotonic()
 
-    def _does(self, what: Callable[[Owner], None], owner: Owner, failures: list[str]) -> bool:
+    def _does(self, what: Callable[[SiteAgent], None], agent: SiteAgent, failures: list[str]) -> bool:
         """Whether it worked. What was not done is done the next time."""
         try:
-            what(owner)
+            what(agent)
         except (Unavailable, Refused) as error:
-            owner.catch_up = True
-            failures.append(f"{owner.name}: {error}")
+            agent.catch_up = True
+            failures.append(f"{agent.name}: {error}")
             return False
         finally:
-            owner.accepted.save()
+            agent.accepted.save()
         return True
 
 
-def _line(owners: int, counts: Counter[str], took: float, failures: list[str]) -> str:
+def _line(sites: int, counts: Counter[str], took: float, failures: list[str]) -> str:
     done = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
     problem = f"; {len(failures)} failed, first {failures[0]}" if failures else ""
-    return f"{owners} owners in {took:.1f} s: {done or 'nothing to do'}{problem}"
+    return f"{sites} sites in {took:.1f} s: {done or 'nothing to do'}{problem}"
 
 
 def agents_of(client: httpx.Client, tokens: Path) -> Agents:
-    """The agents that a file of tokens is for."""
+    """The agents that a file of tokens and keys is for."""
     accepted = Accepted.load(tokens.with_name(f"{tokens.stem}-state.json"))
     rows = json.loads(tokens.read_text(encoding="utf-8"))
-    return Agents([Owner(str(row["organisation"]), Exchange(client, row["token"]), accepted) for row in rows])
+    return Agents([SiteAgent(f"site {row['site']}", _exchange(client, row), accepted) for row in rows])
+
+
+def _exchange(client: httpx.Client, row: Mapping[str, Any]) -> Exchange:
+    identity = Identity(str(client.base_url), Key(row["key"]), row["token"])
+    return Exchange(client, identity.token, SignedBy(lambda: identity))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The agents of all simulated sites")
     parser.add_argument("--url", required=True, help="the exchange, for example http://127.0.0.1:8000")
-    parser.add_argument("--tokens", type=Path, required=True, help="a list of {organisation, token}")
+    parser.add_argument("--tokens", type=Path, required=True, help="a list of {site, token, key}")
     options = parser.parse_args()
     with connect(options.url) as client:
         keep_going(agents_of(client, options.tokens).turn)

@@ -36,10 +36,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The API with one token. Raises ``Unavailable`` or ``Refused``."""
+    """The API with one token, and the signature of an agent. Raises ``Unavailable`` or ``Refused``."""
 
     client: httpx.Client
     token: str
+    signed_by: httpx.Auth | None = None
 
     def get(self, path: str, **params: Any) -> Any:
         return self._send("GET", path, params=params)
@@ -58,7 +59,7 @@ class Exchange:
     def _send(self, method: str, path: str, **request: Any) -> Any:
         headers = {"Authorization": f"Bearer {self.token}"} | request.pop("headers", {})
         try:
-            response = self.client.request(method, path, headers=headers, **request)
+            response = self.client.request(method, path, headers=headers, auth=self.signed_by, **request)
             body = response.json() if response.content else None
         except (httpx.TransportError, ValueError) as error:
             raise Unavailable(f"{method} {path}: {type(error).__name__}") from error

@@ -85,6 +85,10 @@ INVOICE_ISSUER = {
     "jurisdiction": env.str("INVOICE_ISSUER_JURISDICTION", "CN"),
     "time_zone": env.str("INVOICE_ISSUER_TIME_ZONE", "Asia/Shanghai"),
 }
+# How long the agent of a site may be silent before the site's offers enter no more runs; wall time.
+AGENT_SILENT_AFTER = timedelta(minutes=env.int("AGENT_SILENT_AFTER_MINUTES", 15))
+# How many agents may wait for changes in one process of the web server, which has a few threads.
+AGENT_SEATS = env.int("AGENT_SEATS", 2)
 METER_SKEW_ALLOWED = timedelta(minutes=env.int("METER_SKEW_ALLOWED_MINUTES", 5))
 
 # --- Delivery: how long each state may last before the exchange acts ----------------------------------
@@ -156,6 +160,7 @@ INSTALLED_APPS = [
     "marketplace.demand",
     "marketplace.clearing",
     "marketplace.agreements",
+    "marketplace.agents",
     "marketplace.delivery",
     "billing.metering",
     "billing.rating",
@@ -277,6 +282,7 @@ CELERY_BEAT_SCHEDULE = {
     "prepare quotes": _periodic("market.prepare_quotes", _every(MARKET_RUN_EVERY, at_least=10)),
     "expire requests": _periodic("market.expire_requests", _every(timedelta(minutes=5), at_least=10)),
     "schedule deliveries": _periodic("delivery.schedule", _every(timedelta(minutes=5), at_least=5)),
+    "miss silent agents": _periodic("delivery.miss_agents", schedule(60)),
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),
@@ -385,7 +391,7 @@ API_WRITES_A_MINUTE = env.int("API_WRITES_A_MINUTE", 1_200)
 REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["marketplace.api.throttling.WriteThrottle"],
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.BearerTokenAuthentication",
+        "marketplace.agents.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

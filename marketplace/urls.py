@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.supply.urls")),
     path("", include("marketplace.demand.urls")),
     path("", include("marketplace.agreements.urls")),
+    path("", include("marketplace.agents.urls")),
     path("", include("marketplace.delivery.urls")),
     path("", include("billing.payments.urls")),
     path("", include("billing.urls")),

@@ -7,7 +7,7 @@ object decides. Auditor and operator belong to the exchange. Each is created whe
     def test_something(cast: Cast, client: Client) -> None:
         client.force_login(cast.buyer_trader)
         viewer = cast.viewer_of(cast.owner_admin)
-        secret = cast.token(cast.owner, Scope.AGENT)
+        secret = cast.token(cast.owner, Scope.AGENT)  # of an enrolled agent; the client signs for it
         client.get("/api/v1/…", headers=bearer(secret))
 """
 
@@ -17,7 +17,9 @@ from functools import cached_property
 
 from accounts.actors import Viewer, viewer_of_token, viewer_of_user
 from accounts.authentication import SHOWN, digest_of, new_secret
-from accounts.models import ApiToken, Membership, Organisation, User
+from accounts.models import ApiToken, Membership, Organisation, Scope, User
+from tests.agents_at_work import EnrolledAgent, agent_of, enrolled_at
+from tests.factories import site_of
 
 PASSWORD = "correct horse battery staple"
 
@@ -117,11 +119,18 @@ class Cast:
     def viewer_of_token(self, organisation: Organisation, *scopes: str) -> Viewer:
         return viewer_of_token(self.api_token(organisation, *scopes)[0])
 
+    def agent(self, organisation: Organisation) -> EnrolledAgent:
+        """A new one of the organisation's site."""
+        return agent_of(organisation)
+
     def token(self, organisation: Organisation, *scopes: str) -> str:
         """The secret of a new token of these scopes."""
         return self.api_token(organisation, *scopes)[1]
 
     def api_token(self, organisation: Organisation, *scopes: str) -> tuple[ApiToken, str]:
+        if Scope.AGENT in scopes:
+            enrolled = enrolled_at(site_of(organisation), scopes=scopes)
+            return enrolled.agent.token, enrolled.secret
         secret = new_secret()
         token = ApiToken.objects.create(
             organisation=organisation,

@@ -143,6 +143,15 @@ def tables_may_be_emptied() -> Iterator[None]:
     patch.undo()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def agents_sign() -> Iterator[None]:
+    """What is sent with an agent's token is signed with its key: see ``tests.agents_at_work``."""
+    from tests.agents_at_work import clients_that_sign  # noqa: PLC0415 as for ``cast``
+
+    with clients_that_sign():
+        yield
+
+
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """A fixed moment, 08:20 UTC on a Monday. Views and tasks that ask the market clock get it too."""

@@ -78,6 +78,11 @@ def make_profile_version(number: int = 1) -> ProfileVersion:
     return ProfileVersion.objects.get_or_create(number=number, defaults={"method": "a test"})[0]
 
 
+def site_of(owner: Organisation) -> Site:
+    """Its first site, which is made where it has none."""
+    return Site.objects.filter(owner=owner).order_by("pk").first() or make_site(owner)
+
+
 def make_site(owner: Organisation | None = None, region: Region | None = None, **facts: Any) -> Site:
     number = Site.objects.count() + 1
     return Site.objects.create(

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from marketplace.agent.identity import Identity
+from marketplace.agent.signing import signature
+
 ROOT = Path(__file__).parents[2]
 READY_WITHIN = 30
 
@@ -20,10 +23,11 @@ READY_WITHIN = 30
 class Client:
     """One connection, one request after the other. The server hangs up after some seconds without any."""
 
-    def __init__(self, port: int, secret: str) -> None:
+    def __init__(self, port: int, identity: Identity) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._identity = identity
         self._headers = {
-            "Authorization": f"Bearer {secret}",
+            "Authorization": f"Bearer {identity.token}",
             "Content-Type": "application/cloudevents-batch+json",
         }
 
@@ -34,8 +38,9 @@ class Client:
     def seconds(self, batch: Sequence[bytes], *, duplicates: int) -> float:
         """How long the answer takes; it must be the expected one, event by event."""
         content = b"[" + b",".join(batch) + b"]"
+        headers = self._headers | self._signature(content)
         began = time.perf_counter()
-        self._connection.request("POST", "/api/v1/meter-events", content, self._headers)
+        self._connection.request("POST", "/api/v1/meter-events", content, headers)
         response = self._connection.getresponse()
         answer = response.read()
         seconds = time.perf_counter() - began
@@ -45,6 +50,12 @@ class Client:
         if (counts.accepted, counts.duplicate) != (len(batch) - duplicates, duplicates):
             raise RuntimeError(f"{counts} of {len(batch)} events, of which {duplicates} were known")
         return seconds
+
+    def _signature(self, content: bytes) -> dict[str, str]:
+        """Made by the site, so not of the time that is measured."""
+        url = "http://127.0.0.1/api/v1/meter-events"
+        told = {"Content-Type": self._headers["Content-Type"]}
+        return signature("POST", url, told, content, self._identity.key, at=time.time())
 
 
 class Counts(msgspec.Struct):

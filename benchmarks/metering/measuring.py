@@ -39,7 +39,7 @@ def measure(*, rounds: int, seed: int) -> Measured:
     sent, copied = (Stream(found.site, found.deliveries, name=name, seed=seed) for name in ("http", "copy"))
     with ExitStack() as stack:
         port, master = stack.enter_context(server())
-        clients = [Client(port, found.secret) for _ in range(2)]
+        clients = [Client(port, found.identity) for _ in range(2)]
         writing = stack.enter_context(psycopg.connect(os.environ["DATABASE_URL"], autocommit=True))
         baseline = Baseline(writing, found.token)
         watch = _Watch(master)

@@ -10,9 +10,10 @@ import pgtrigger
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from accounts.authentication import SHOWN, digest_of, new_secret
-from accounts.models import ApiToken, Organisation
+from accounts.models import Organisation
 from benchmarks.metering.stream import CARDS, DELIVERIES, START
+from marketplace.agent.identity import Identity, Key
+from marketplace.agents.services import create_agent
 from marketplace.agreements.models import Agreement
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Site
@@ -25,7 +26,7 @@ class Scene:
     site: int
     deliveries: list[int]
     token: int
-    secret: str
+    identity: Identity
 
 
 def make() -> Scene:
@@ -39,14 +40,6 @@ def make() -> Scene:
     with transaction.atomic(), pgtrigger.ignore():
         owner = _organisation("owner")
         buyer = _organisation("buyer")
-        secret = new_secret()
-        token = ApiToken.objects.create(
-            organisation=owner,
-            name="agent",
-            digest=digest_of(secret),
-            prefix=secret[:SHOWN],
-            scopes=["agent"],
-        )
         site = Site.objects.create(
             owner=owner,
             region_id=1,
@@ -56,8 +49,11 @@ def make() -> Scene:
             renewable_share=0,
             bandwidth_mbps=1,
         )
+        key = Key.new()
+        enrolled = create_agent(site=site, public_key=key.public, now=START)
         deliveries = [_delivery(number, owner, buyer, site) for number in range(1, DELIVERIES + 1)]
-    return Scene(site.pk, deliveries, token.pk, secret)
+    identity = Identity("http://127.0.0.1", key, enrolled.secret)
+    return Scene(site.pk, deliveries, enrolled.agent.token_id, identity)
 
 
 def _drop_keys() -> None:

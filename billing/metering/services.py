@@ -130,7 +130,9 @@ def store_events(
 def _agent_token(viewer: Viewer) -> ApiToken:
     token = viewer.actor.token if viewer.actor is not None else None
     if token is None or not viewer.organisations_with(Capability.DELIVER):
-        raise NotAllowed("Meter events need an API token with the scope agent of the site's owner.")
+        raise NotAllowed(
+            "Meter events come from the agents of sites, which enrol with a code of the site’s page."
+        )
     return token
 
 
@@ -143,15 +145,14 @@ def _begin(
         alone=any(event.data.corrects is not None for event in readable),
         deliveries=[delivery_of(subject) for subject in {event.subject for event in readable}],
         owners=viewer.organisations_with(Capability.DELIVER),
+        site=viewer.site,
     )
     return Batch(events, Facts(deliveries, months, microseconds(now + settings.METER_SKEW_ALLOWED)))
 
 
 def _not_yours(event: MeterEvent, delivery: MeteredDelivery | None) -> Rejection:
     if delivery is None:
-        return Rejection(
-            Reason.UNKNOWN_DELIVERY, f"{event.subject} is no delivery of this token's organisation."
-        )
+        return Rejection(Reason.UNKNOWN_DELIVERY, f"{event.subject} is no delivery of this agent’s site.")
     return Rejection(
         Reason.OTHER_SITE, f"{event.subject} is delivered by site {delivery.site}, not by {event.source}."
     )

@@ -41,7 +41,7 @@ DELIVERIES = """
     FROM delivery_delivery delivery
     JOIN supply_site site ON site.id = delivery.site_id
     JOIN agreements_agreement agreement ON agreement.id = delivery.agreement_id
-    WHERE delivery.id = ANY(%s) AND site.owner_id = ANY(%s)
+    WHERE delivery.id = ANY(%s) AND site.owner_id = ANY(%s) AND site.id = coalesce(%s, site.id)
     ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
 """
 # What follows from readings that are being stored, whichever they are.
@@ -122,9 +122,14 @@ class Usage:
 
 
 def begin(
-    organisation_id: int, *, alone: bool, deliveries: Collection[int], owners: Collection[int]
+    organisation_id: int,
+    *,
+    alone: bool,
+    deliveries: Collection[int],
+    owners: Collection[int],
+    site: int | None,
 ) -> tuple[Months, dict[int, MeteredDelivery]]:
-    """Open the stage and lock the deliveries, those of the owners' sites, in the order of their ids.
+    """Open the stage and lock the deliveries of the owners' sites, or of one, in the order of their ids.
 
     Returns the months that have partitions, which do not change before the transaction ends, and the
     deliveries. What corrects others is stored ``alone`` in its organisation: an event and its correction
@@ -141,7 +146,7 @@ def begin(
             {MONTHS};
             {DELIVERIES}
             """,  # noqa: S608 constants of this module
-            [organisation_id % 2**31, BEGINNING, BEGINNING, list(deliveries), list(owners)],
+            [organisation_id % 2**31, BEGINNING, BEGINNING, list(deliveries), list(owners), site],
         )
         for _ in range(4):
             cursor.nextset()

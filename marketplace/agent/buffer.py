@@ -114,6 +114,12 @@ class Buffer:
         query = "SELECT count(*) FROM event WHERE state = 'waiting' AND delivery = coalesce(?, delivery)"
         return int(self.database.execute(query, (delivery,)).fetchone()[0])
 
+    def waiting_since(self) -> int | None:
+        """When the oldest of them was metered."""
+        query = "SELECT min(until) FROM event WHERE state = 'waiting'"
+        since: int | None = self.database.execute(query).fetchone()[0]
+        return since
+
     def refused(self) -> list[tuple[str, str]]:
         """Events that the exchange will not take, with its reason: for the site's people."""
         query = "SELECT id, reason FROM event WHERE state = 'refused' ORDER BY number"

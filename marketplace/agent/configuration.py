@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from marketplace.agent.driver import Driver
 from marketplace.agent.errors import SiteProblem
+from marketplace.agent.identity import Identity
 from marketplace.agent.kubernetes import configured as kubernetes
 from marketplace.agent.manual import ManualDriver
 from marketplace.agent.slurm.commands import Commands
@@ -20,7 +20,7 @@ from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 
 DRIVERS = ("slurm", "kubernetes", "ssh-manual")
 PROBE_SECONDS = 120
-SECRET = 0o077
+IDENTITY = "identity.json"
 
 
 class BadConfiguration(SiteProblem):
@@ -29,8 +29,6 @@ class BadConfiguration(SiteProblem):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    url: str
-    token_file: Path
     state: Path
     driver: str
     own: Mapping[str, Any]
@@ -40,8 +38,6 @@ class Configuration:
         try:
             told = tomllib.loads(path.read_text(encoding="utf-8"))
             configuration = cls(
-                url=_address(_text(told, "url")),
-                token_file=Path(_text(told, "token_file")),
                 state=Path(_text(told, "state")),
                 driver=_text(told, "driver"),
                 own=told.get(told["driver"], {}),
@@ -51,18 +47,13 @@ class Configuration:
             raise BadConfiguration(f"{path}: {error}") from error
         return configuration
 
-    def token(self) -> str:
-        """The secret, from a file that nobody else can read."""
-        try:
-            mode = self.token_file.stat().st_mode
-            token = self.token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise BadConfiguration(f"The token cannot be read: {error}.") from error
-        if mode & SECRET:
-            raise BadConfiguration(f"{self.token_file} is open to others: chmod 600 {self.token_file}")
-        if not token.isascii() or not token.isprintable() or not token:
-            raise BadConfiguration(f"{self.token_file} holds no token.")
-        return token
+    @property
+    def identity_file(self) -> Path:
+        """What enrolling left: the address of the exchange, the key and the token."""
+        return self.state / IDENTITY
+
+    def identity(self) -> Identity:
+        return Identity.read(self.identity_file)
 
     def make_driver(self) -> Driver:
         match self.driver:
@@ -140,12 +131,3 @@ def _number(text: str) -> int:
     if not text.isdecimal():
         raise SiteProblem(f"“{text}” under [slurm.users] is no number of an organisation.")
     return int(text)
-
-
-def _address(url: str) -> str:
-    """Over the network the token goes encrypted."""
-    parts = urlsplit(url)
-    local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise SiteProblem(f"“url” is “{url}”; it begins with https://.")
-    return url

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +37,7 @@ class Refused(AgentError):
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, problem
+        self.code = problem.get("code", "")
         super().__init__(f"{status} {problem.get('code', '')}: {problem.get('detail', '')}")
 
 
@@ -54,10 +55,9 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Raises ``Unavailable`` or ``Refused``."""
+    """Its client signs. Raises ``Unavailable`` or ``Refused``."""
 
     client: httpx.Client
-    token: str = field(repr=False)
     sleep: Callable[[float], None] = time.sleep
 
     def deliveries(self) -> tuple[Clock, list[dict[str, Any]]]:
@@ -67,6 +67,12 @@ class Exchange:
             clock = Clock(datetime.fromisoformat(page["market_time"]), page["clock_speed"], time.monotonic())
             rows += page["results"]
         return clock, rows
+
+    def changes(self, after: str, wait: int) -> tuple[str, bool]:
+        """The version of what is to be done, as soon as it is another than ``after``, or after ``wait``
+        seconds; and whether the exchange had room to let us wait."""
+        told = self._try("GET", f"/api/v1/agent/changes?after={after}&wait={wait}", None, JSON)
+        return str(told["version"]), bool(told["waited"])
 
     def delivery(self, pk: int) -> dict[str, Any]:
         found: dict[str, Any] = self._send("GET", f"/api/v1/agent/deliveries/{pk}")
@@ -95,6 +101,24 @@ class Exchange:
         body = _json({"site": site, "measurements": measurements})
         self._send("POST", "/api/v1/agent/round-trips", content=body)
 
+    def enrol(self, code: str, public_key: str) -> dict[str, Any]:
+        """Become the agent of a site: its token, and which site it is."""
+        body = _json({"code": code, "public_key": public_key})
+        enrolled: dict[str, Any] = self._send("POST", "/api/v1/agent/enrolment", content=body)
+        return enrolled
+
+    def heartbeat(self, told: Mapping[str, Any]) -> None:
+        """How the agent is."""
+        self._send("POST", "/api/v1/agent/heartbeat", content=_json(told))
+
+    def announce_key(self, public_key: str) -> None:
+        self._send("POST", "/api/v1/agent/key", content=_json({"public_key": public_key}))
+
+    def self(self) -> dict[str, Any]:
+        """Who the agent is to the exchange."""
+        told: dict[str, Any] = self._send("GET", "/api/v1/agent/self")
+        return told
+
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         address: str | None = f"{path}?limit={PAGE}"
         while address:
@@ -113,7 +137,7 @@ class Exchange:
         return self._try(method, address, content, media_type)
 
     def _try(self, method: str, address: str, content: str | None, media_type: str) -> Any:
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": media_type}
+        headers = {"Content-Type": media_type} if content is not None else {}
         try:
             response = self.client.request(method, address, content=content, headers=headers)
             body = response.json() if response.content else None
@@ -129,9 +153,9 @@ class Exchange:
         return body
 
 
-def connect(url: str) -> httpx.Client:
+def connect(url: str, auth: httpx.Auth, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """A client for one exchange. It follows no redirect: the token is for this address alone."""
-    return httpx.Client(base_url=url, timeout=TIMEOUT)
+    return httpx.Client(base_url=url, timeout=TIMEOUT, auth=auth, transport=transport)
 
 
 def _on_the_exchange(address: str) -> str:

@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from marketplace.agent.buffer import Buffer
-from marketplace.agent.configuration import Configuration
+from marketplace.agent.configuration import IDENTITY, Configuration
+from marketplace.agent.enrolling import enrol, rotate
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.exchange import Exchange, Unavailable, connect
 from marketplace.agent.reconciling import Reconciler, Turn
+from marketplace.agent.signing import SignedBy
 
 CONFIGURATION = Path("/etc/cardhour/agent.toml")
+STATE = Path("/var/lib/cardhour")
 EVERY = 15.0
 LONGEST_WAIT = 120.0
 
@@ -25,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0, or 1 with a line on standard error that says what is wrong."""
     options = _parser().parse_args(arguments)
     try:
-        configuration = Configuration.read(options.config)
-        return int(options.what(configuration, options))
+        if "url" in options:  # before there is anything to configure
+            return enrol_agent(options)
+        return int(options.what(Configuration.read(options.config), options))
     except AgentError as problem:
         _complain(str(problem))
         return 1
@@ -34,12 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def enrol_agent(options: argparse.Namespace) -> int:
+    enrolled = enrol(options.url, options.code, options.state / IDENTITY)
+    _say(
+        f"This is the agent of {enrolled['site_name']} (site {enrolled['site']}) now. Its key and its token "
+        f"are in {options.state / IDENTITY}. Next: /etc/cardhour/agent.toml, then cardhour-agent doctor"
+    )
+    return 0
+
+
+def rotate_key(configuration: Configuration, _options: argparse.Namespace) -> int:
+    told = rotate(configuration.identity_file)
+    _say(f"The key of site {told['site']}'s agent is {told['key'][:12]}… from now on; the one before ended.")
+    return 0
+
+
 def run(configuration: Configuration, options: argparse.Namespace) -> int:
     """Turn after turn, until it is ended."""
     with _agent(configuration) as agent:
         wait = _turn(agent, EVERY)
         while not options.once:
-            time.sleep(wait)
+            _pause(agent, wait)
             wait = _turn(agent, wait)
     return 0
 
@@ -74,17 +95,22 @@ def taken_back(configuration: Configuration, options: argparse.Namespace) -> int
 def _agent(configuration: Configuration) -> Iterator[Reconciler]:
     """The one agent of a state folder."""
     configuration.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (configuration.state / "lock").open("w") as lock, connect(configuration.url) as client:
+    with (configuration.state / "lock").open("w") as lock, _client(configuration) as client:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise SiteProblem(f"Another agent works in {configuration.state}.") from error
         buffer = Buffer.open(configuration.state / "buffer.sqlite3")
-        exchange = Exchange(client, configuration.token())
         try:
-            yield Reconciler(exchange, configuration.make_driver(), buffer)
+            driver = configuration.make_driver()
+            yield Reconciler(Exchange(client), driver, buffer, driver_name=configuration.driver)
         finally:
             buffer.close()
+
+
+def _client(configuration: Configuration) -> httpx.Client:
+    """One whose requests are signed with the key that is in the file at the time."""
+    return connect(configuration.identity().url, SignedBy(configuration.identity))
 
 
 def _turn(agent: Reconciler, waited: float) -> float:
@@ -100,6 +126,17 @@ def _turn(agent: Reconciler, waited: float) -> float:
     return EVERY
 
 
+def _pause(agent: Reconciler, seconds: float) -> None:
+    """Until the exchange wants something else, or so long. Where it cannot be waited for, just so long."""
+    began = time.monotonic()
+    try:
+        if agent.wait_for_change(int(seconds)):
+            return
+    except AgentError:
+        pass  # the turn that follows says so
+    time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+
+
 def _report(turn: Turn) -> None:
     if turn.told:
         _say(f"{turn.deliveries} deliveries; {turn.told} events told")
@@ -109,8 +146,8 @@ def _report(turn: Turn) -> None:
 
 def _checks(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str]]]:
     def exchange() -> str:
-        with connect(configuration.url) as client:
-            clock, rows = Exchange(client, configuration.token()).deliveries()
+        with _client(configuration) as client:
+            clock, rows = Exchange(client).deliveries()
         ahead = round(time.time() - clock.now().timestamp())
         if clock.speed == 1 and abs(ahead) > 2:
             raise SiteProblem(f"It answers, but this clock is {ahead} seconds ahead of its: set up NTP.")
@@ -147,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cardhour-agent", description="The agent of a Cardhour site")
     parser.add_argument("--config", type=Path, default=CONFIGURATION, help=f"default: {CONFIGURATION}")
     commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("enrol", help="become the agent of a site, with a code of its page")
+    command.add_argument("url", help="the exchange, for example https://cardhour.example")
+    command.add_argument("--code", required=True)
+    command.add_argument("--state", type=Path, default=STATE, help=f"the agent's folder; default: {STATE}")
+    command.set_defaults(what=enrol_agent)
+    commands.add_parser("rotate-key", help="change the agent's key").set_defaults(what=rotate_key)
     command = commands.add_parser("run", help="deliver and meter, until it is ended")
     command.add_argument("--once", action="store_true", help="one turn only")
     command.set_defaults(what=run)

@@ -16,11 +16,12 @@ from marketplace.agent.buffer import Buffer
 from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, shown, step
 from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
-from marketplace.agent.events import ALLOCATED, Metered
+from marketplace.agent.events import ALLOCATED, Metered, moment
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
 from marketplace.agent.network import measure
 from marketplace.agent.sealing import seal
 from marketplace.agent.usage import Span, cells, without
+from marketplace.agent.version import VERSION
 
 P = ParamSpec("P")
 
@@ -63,8 +64,11 @@ class Reconciler:
     buffer: Buffer
     clock: Callable[[], float] = time.time
     full_every: float = 300
+    driver_name: str = ""
+    version: str = ""
     last_full: float | None = None
     last_network: float | None = None
+    reconciled: int | None = None
     is_full: bool = True
     now: int = 0
     offset: int = 0
@@ -79,11 +83,18 @@ class Reconciler:
         self.is_full = self.last_full is None or began >= self.last_full + self.full_every
         try:
             self._with_the_exchange()
+            self._tell_how_it_is()
         except Unavailable:
             self._alone()
             raise
-        self.last_full = began if self.is_full else self.last_full
+        if self.is_full:
+            self.last_full = began
         return self.turn_now
+
+    def wait_for_change(self, seconds: int) -> bool:
+        """Until the exchange wants something else, or so long; whether it let us wait."""
+        self.version, waited = self.exchange.changes(self.version, seconds)
+        return waited
 
     def _with_the_exchange(self) -> None:
         self.exchange_clock, rows = self.exchange.deliveries()
@@ -98,6 +109,22 @@ class Reconciler:
         self._attempt(0, self._tell)
         self._attempt(0, self._measure_network, {one.site for one in due})
         self.buffer.forget(self._moment())
+
+    def _tell_how_it_is(self) -> None:
+        """Last of all: who hears it knows that the turn came to its end."""
+        if self.is_full:
+            self.reconciled = self.now
+        waits = self.buffer.waiting_since()
+        self.exchange.heartbeat(
+            {
+                "version": VERSION,
+                "driver": self.driver_name or type(self.driver).__name__,
+                "unsent": self.buffer.waiting(),
+                "unsent_since": None if waits is None else moment(waits),
+                "reconciled_at": None if self.reconciled is None else moment(self.reconciled),
+                "site_time": int(self.clock()),
+            }
+        )
 
     def _alone(self) -> None:
         """While the exchange does not answer, the buyer has what it was to have, to its end and no longer."""

@@ -13,6 +13,7 @@ v1 = [
     path("", include("marketplace.demand.api_urls")),
     path("", include("marketplace.clearing.api_urls")),
     path("", include("marketplace.agreements.api_urls")),
+    path("", include("marketplace.agents.api_urls")),
     path("", include("marketplace.delivery.api_urls")),
     path("", include("billing.metering.api_urls")),
     path("", include("billing.rating.api_urls")),

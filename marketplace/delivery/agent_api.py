@@ -12,12 +12,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.actors import Capability, Viewer
+from marketplace.agents.authentication import agent_of
 from marketplace.api.pagination import Cursor
 from marketplace.api.problems import problem_of
 from marketplace.api.views import DomainDetailView, DomainListView, DomainView
+from marketplace.delivery.changes import wait_for_change
 from marketplace.delivery.models import Delivery, DeliveryTransition
 from marketplace.delivery.selectors import (
     DUE_WITHIN,
+    agents_sites,
     deliveries_of_agent,
     due,
     over_since,
@@ -28,6 +31,8 @@ from marketplace.delivery.serializers import (
     AgentDeliverySerializer,
     AgentPageSerializer,
     AgentQuery,
+    ChangesQuery,
+    ChangesSerializer,
     ProbesSerializer,
     RoundTripsForm,
     StepForm,
@@ -38,7 +43,6 @@ from marketplace.delivery.serializers import (
 )
 from marketplace.delivery.services import Step, give_access, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
-from marketplace.supply.models import Site
 from marketplace.supply.services import keep_round_trips
 
 
@@ -48,7 +52,7 @@ class OldestFirst(Cursor):
 
 def require_agent(viewer: Viewer) -> None:
     if not viewer.organisations_with(Capability.DELIVER):
-        raise NotAllowed("This is for the agents of sites. Use a token with the scope “agent”.")
+        raise NotAllowed("This is for the agents of sites, which enrol with a code of the site’s page.")
 
 
 @extend_schema(parameters=[AgentQuery], responses={200: AgentPageSerializer})
@@ -76,6 +80,21 @@ class AgentDeliveries(DomainListView[Delivery]):
         before, since = wanted.pop("due_before"), wanted.pop("over_since", None)
         mine = with_state_since(deliveries_of_agent(self.viewer))
         return (due(mine, before) if since is None else over_since(mine, since)).filter(**wanted)
+
+
+@extend_schema(parameters=[ChangesQuery], responses={200: ChangesSerializer})
+class AgentChanges(DomainView):
+    def get(self, request: Request) -> Response:
+        """Wait until something else is due at the site than at the version ``after``, for ``wait`` seconds.
+
+        Where ``waited`` is false there was no room to wait: ask again after a while.
+        """
+        agent = agent_of(request)
+        query = ChangesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        version, waited = wait_for_change(agent.site_id, after=asked["after"], seconds=asked["wait"])
+        return Response({"version": version, "waited": waited})
 
 
 class AgentDelivery(DomainDetailView[Delivery]):
@@ -144,8 +163,7 @@ class AgentRoundTrips(DomainView):
         require_agent(self.viewer)
         form = RoundTripsForm(data=request.data)
         form.is_valid(raise_exception=True)
-        owners = self.viewer.organisations_with(Capability.DELIVER)
-        site = get_object_or_404(Site, pk=form.validated_data["site"], owner__in=owners)
+        site = get_object_or_404(agents_sites(self.viewer), pk=form.validated_data["site"])
         keep_round_trips(viewer=self.viewer, site=site, measured=form.measured(), now=self.now)
         return Response(status=204)
 

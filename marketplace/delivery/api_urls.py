@@ -9,6 +9,7 @@ urlpatterns = [
     path("deliveries", api.DeliveryList.as_view(), name="delivery-list"),
     path("deliveries/<int:pk>", api.DeliveryDetail.as_view(), name="delivery-detail"),
     path("agent/deliveries", agent_api.AgentDeliveries.as_view(), name="agent-delivery-list"),
+    path("agent/changes", agent_api.AgentChanges.as_view(), name="agent-changes"),
     path("agent/deliveries/<int:pk>", agent_api.AgentDelivery.as_view(), name="agent-delivery-detail"),
     path("agent/deliveries/<int:pk>/transitions", agent_api.AgentStep.as_view(), name="agent-step"),
     path("agent/deliveries/<int:pk>/access", agent_api.AgentAccess.as_view(), name="agent-access"),

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from marketplace.delivery.changes import LONGEST
 from marketplace.delivery.models import (
     AcceptanceTest,
     Delivery,
@@ -100,6 +101,16 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
 class ClockSerializer(serializers.Serializer[Any]):
     market_time = serializers.DateTimeField()
     clock_speed = serializers.IntegerField()
+
+
+class ChangesQuery(serializers.Serializer[Any]):
+    after = serializers.CharField(max_length=64, default="", help_text="the version that is known")
+    wait = serializers.IntegerField(min_value=0, max_value=LONGEST, default=0, help_text="seconds")
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    waited = serializers.BooleanField(help_text="False where there was no room to wait.")
 
 
 class AgentPageSerializer(ClockSerializer):

@@ -16,7 +16,7 @@ from marketplace.engine.facts import Facts, Ints, round_up
 from marketplace.engine.want import Want
 
 PARTS = 4
-"""Of a mix, offers are looked for that do at least a quarter of what must be filled."""
+"""Of what may come from several offers, those are looked for that do at least a quarter of the least."""
 
 
 class Asked(NamedTuple):
@@ -135,11 +135,11 @@ class Way(NamedTuple):
 
 
 def shapes(wants: Sequence[Want], profiles: Sequence[int]) -> Shapes:
-    """Every way to do the least that may be filled, and the parts of a mix."""
+    """Every way to do the least that may be filled, and parts that may come together with others."""
     rows = [
         _shape(want, index, profiles[index], way)
         for index, want in enumerate(wants)
-        for way in (*ways(want), *_parts_of_a_mix(want))
+        for way in dict.fromkeys((*ways(want), *_parts(want)))
     ]
     return _columns(rows)
 
@@ -190,13 +190,41 @@ def _lengths(window: int) -> Iterator[int]:
         length *= 2
 
 
-def _parts_of_a_mix(want: Want) -> Iterator[Way]:
-    part = -(-want.least // PARTS)
-    if want.alternative.gangs == 0 and not want.alternative.divisible and part < want.least:
-        yield Way(want.alternative.duration, part, 1, 1, want.amount)
+def _parts(want: Want) -> Iterator[Way]:
+    """What one of several offers might do of the least that may be filled."""
+    alternative, part = want.alternative, -(-want.least // PARTS)
+    if alternative.divisible:
+        work, window = -(-want.least_whole // PARTS), alternative.deadline - alternative.earliest
+        for slots in dict.fromkeys((window, min(alternative.duration, window), 1)):
+            yield Way(slots, -(-work // slots), 1, slots, want.whole)
+    elif alternative.gangs > 1:
+        yield Way(alternative.duration, want.smallest_use, 1, 1, want.amount // alternative.gangs)
+    elif alternative.gangs == 0 and part < want.least:
+        yield Way(alternative.duration, part, 1, 1, want.amount)
 
 
 def cards_for(facts: Facts, want: Want, row: int, units: int) -> int:
     """Cards of one offer, in whole lots, that do so many units at once."""
     rate, lot = int(facts.yields(want)[row]), int(facts.lot[row])
     return int(round_up(-(-units // rate), lot))
+
+
+def cards_and_slots(facts: Facts, want: Want, row: int, way: Way) -> tuple[int, int]:
+    """What a want takes of one offer in one way; of divisible work no more than it needs."""
+    cards = way.times * cards_for(facts, want, row, way.units)
+    if not want.alternative.divisible:
+        return cards, way.slots
+    rate, lot = int(facts.yields(want)[row]), int(facts.lot[row])
+    return _no_more_than_needed(way.units * way.slots, cards, rate, lot, int(facts.minimum[row]))
+
+
+def _no_more_than_needed(work: int, cards: int, rate: int, lot: int, shortest: int) -> tuple[int, int]:
+    """Cards and slots of one offer that do divisible work, beginning with ``cards``: no lot and no hour
+    that could be left out."""
+    slots = 0
+    while True:
+        hours = max(-(-work // (cards * rate)), shortest)
+        fewer = -(-work // (rate * hours * lot)) * lot
+        if (fewer, hours) == (cards, slots):
+            return cards, slots
+        cards, slots = fewer, hours

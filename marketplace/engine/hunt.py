@@ -91,10 +91,15 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     draft = blank(guide)
     draft.luck[0], draft.overlooked[0] = seed | 1, OVERLOOKED
     _ruin_and_recreate(guide, at_cost, ties, best, draft, weights, ruins)
-    waiting = np.flatnonzero(best.want < 0)
-    order = waiting[np.lexsort((entered[waiting], -weights[waiting]))]
-    _greedy(at_cost, ties, best, blank(guide), order)
+    place_waiting(at_cost, ties, best, gains, entered)
     return best
+
+
+def place_waiting(guide: Guide, ties: Ties, state: State, gains: Ints, entered: Ints) -> None:
+    """Place those that have no place, the most promising first."""
+    waiting = np.flatnonzero(state.want < 0)
+    order = waiting[np.lexsort((entered[waiting], -np.maximum(gains[waiting], 1)))]
+    _greedy(guide, ties, state, blank(guide), order)
 
 
 def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort) -> State:

@@ -43,7 +43,7 @@ def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -
     gain, tried = 0, 0
     while tried < TRIES:
         tried += 1
-        _draft_best(guide, state.free, state.openings, draft, request)
+        draft_best(guide, state.free, state.openings, draft, request)
         if draft.found[0] < 0:
             break
         if draft.found[1] == 1 or _keeps_caps(
@@ -57,7 +57,7 @@ def insert(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -
 
 
 @compiled
-def _draft_best(guide: Guide, free: Ints, openings: Words, draft: Draft, request: int) -> None:
+def draft_best(guide: Guide, free: Ints, openings: Words, draft: Draft, request: int) -> None:
     """Draft the best placement of all alternatives; ``found`` is -1 if none gains.
 
     A mix or a part is looked for even where one offer could serve all: it may gain more.

@@ -31,7 +31,7 @@ from marketplace.engine.promising import (
 )
 from marketplace.engine.relaxation import RELAXABLE, Value, change
 from marketplace.engine.result import Constraint, Remedy
-from marketplace.engine.trial import Trial, highest_limit, is_searched_for
+from marketplace.engine.trial import Trial, highest_limit
 from marketplace.engine.want import Want
 
 FEW = 4
@@ -105,15 +105,29 @@ class Remedies:
         return None
 
     def _ask_for_less(self) -> None:
-        """The largest part of the amount that could be had, of what may be asked for in parts."""
-        waiting = self._waiting(is_searched_for)
+        """The largest part of the amount that could be had, of what may be asked for in parts.
+
+        A part of the amount of several gangs would be that of smaller gangs, which is something else.
+        """
+        waiting = self._waiting(lambda want: want.alternative.gangs <= 1)
         for want, offers in self._proposed(LARGEST, waiting, self._refused.bits, self._refused.profiles):
             rows = _rows(offers)
-            part = self._trial.find(replace(want, least=1, share=0), rows)
-            if part is not None and part.filled >= want.least:
+            part = self._trial.find(replace(want, least=1, share=1), rows)
+            if part is not None and part.filled >= want.least_whole:
                 self._note_that_it_fits(part)
-            elif part is not None and self._trial.confirms(want.with_amount(part.filled), part, rows):
-                self._name(want, Constraint.CAPACITY, part.filled)
+            elif part is not None:
+                self._ask_for_a_part(want, part, rows)
+
+    def _ask_for_a_part(self, want: Want, part: Fill, rows: Ints) -> None:
+        """Of divisible work a part is a lower amount for as long, so it is put together anew."""
+        if not want.alternative.divisible:
+            amount = part.filled
+            works = self._trial.confirms(want.with_amount(amount), part, rows)
+        else:
+            amount = part.filled // want.alternative.duration
+            works = amount > 0 and self._trial.works(want.with_amount(amount), rows)
+        if works:
+            self._name(want, Constraint.CAPACITY, amount)
 
     def _wait_longer(self) -> None:
         """The earliest deadline that works, of the ends of the first runs."""
@@ -201,7 +215,7 @@ class Remedies:
         chosen[numbers] = True
         shapes = np.flatnonzero(chosen[self._shapes.want])
         if goal == LARGEST:
-            shapes = shapes[np.diff(self._shapes.want[shapes], prepend=-1) > 0]
+            shapes = shapes[self._of_different_length(shapes)]
         want_of = self._shapes.want[shapes]
         sought = Sought(
             shapes=shapes,
@@ -223,6 +237,11 @@ class Remedies:
             want = self._refused.wants[number]
             if self._is_waiting(want):
                 yield want, sorted(dict.fromkeys(some), key=lambda offer: offer[0])
+
+    def _of_different_length(self, shapes: Ints) -> Ints:
+        """Places of one shape for each want and length: how many cards are enough does not matter."""
+        lengths = np.stack((self._shapes.want[shapes], self._shapes.slots[shapes]))
+        return np.sort(np.unique(lengths, axis=1, return_index=True)[1])
 
 
 def _rows(offers: Offers) -> Ints:

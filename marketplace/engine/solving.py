@@ -12,6 +12,8 @@ import numpy as np
 from marketplace.engine import drafting, hunt, merit
 from marketplace.engine.book import Book, Fill, Take
 from marketplace.engine.bounding import Bounded, bounded
+from marketplace.engine.columns import NEVER
+from marketplace.engine.drafting import Guide
 from marketplace.engine.facts import Facts, Ints
 from marketplace.engine.groups import Groups
 from marketplace.engine.leftovers import promising_rows
@@ -20,16 +22,20 @@ from marketplace.engine.result import Bound, Placement, Shadow
 from marketplace.engine.search import find
 from marketplace.engine.shortlist import PREFERENCE_BITS, shortlists
 from marketplace.engine.snapshot import MICRO, Request
-from marketplace.engine.state import State
-from marketplace.engine.ties import ties
+from marketplace.engine.state import State, take_off
+from marketplace.engine.ties import Ties, ties
 from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
+from marketplace.engine.windows import running
 
 MOST_CELLS = 256
 """Cells that the search looks at for one want."""
 
 ONE_BY_ONE = 5_000
 """Requests up to which those that found no place are looked at again, one by one and exactly."""
+
+AGAIN = 3
+"""Times that those without a place are placed anew, at the prices that hold by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +53,14 @@ class Solved:
 def solve(market: Market) -> Solved:
     """Decide a market that has offers and requests."""
     found = bounded(market.supplied, market.demanded, market.bits())
-    state = _search(market, found)
+    guide, tied = _guide(market, found), ties(market.snapshot, market.facts)
+    effort = hunt.effort(len(market.snapshot.requests))
+    seed = int(market.seed[:15], 16)
+    state = hunt.hunt(guide, tied, found.gains, market.ranks, effort, seed)
     _let_earlier_ones_go_first(market, state)
     accepting = _Acceptance(market)
     accepting.take_over(state)
+    accepting.place_again(guide, tied, state, found.gains)
     accepting.serve_the_rest()
     return Solved(
         placements=tuple(placements(market.facts, accepting.fills)),
@@ -74,13 +84,6 @@ def placements(facts: Facts, fills: dict[int, Fill]) -> list[Placement]:
         for take in fill.takes
     ]
     return sorted(found, key=lambda each: (each.request, each.offer, each.first_slot))
-
-
-def _search(market: Market, found: Bounded) -> State:
-    effort = hunt.effort(len(market.snapshot.requests))
-    tied = ties(market.snapshot, market.facts)
-    seed = int(market.seed[:15], 16)
-    return hunt.hunt(_guide(market, found), tied, found.gains, market.ranks, effort, seed)
 
 
 def _let_earlier_ones_go_first(market: Market, state: State) -> None:
@@ -108,7 +111,7 @@ def _alike(market: Market) -> list[list[int]]:
     return [alike for alike in found.values() if len(alike) > 1]
 
 
-def _guide(market: Market, found: Bounded) -> drafting.Guide:
+def _guide(market: Market, found: Bounded) -> Guide:
     supplied, demanded, cells = market.supplied, market.demanded, found.cells
     prices = found.prices[np.repeat(np.arange(cells.peak.size), np.diff(cells.first))]
     lists, hopes = shortlists(demanded, found.lists, cells, found.prices, MOST_CELLS)
@@ -145,17 +148,38 @@ class _Acceptance:
         self._market = market
         self._book = Book(market.snapshot, market.facts)
         self._groups = Groups(market.snapshot, market.facts)
+        self._accepted = np.zeros(len(market.snapshot.requests), dtype=np.bool_)
         self.fills: dict[int, Fill] = {}
         self.given_up: set[int] = set()
 
     def take_over(self, state: State) -> None:
         """Accept what was found, the highest surplus first; what cannot be accepted is given up."""
-        placed = np.flatnonzero(state.want >= 0)
+        placed = np.flatnonzero((state.want >= 0) & ~self._accepted)
         for index in placed[np.lexsort((self._market.ranks[placed], -state.gain[placed]))]:
             want = self._want(int(state.want[index]))
             takes = (Take(*take) for take in state.takes[index, : state.runs[index]].tolist())
-            if not self._accept(self._book.quote(want, takes)):
+            self._accepted[index] = self._accept(self._book.quote(want, takes))
+            if not self._accepted[index]:
                 self.given_up.add(want.request)
+
+    def place_again(self, guide: Guide, tied: Ties, state: State, gains: Ints) -> None:
+        """Place who has nothing where it can pay what cards cost by now, as long as that helps."""
+        for _ in range(AGAIN):
+            for index in np.flatnonzero((state.want >= 0) & ~self._accepted):
+                take_off(guide, tied, state, int(index))
+            np.minimum(state.free, self._book.harmless().free, out=state.free)
+            before = len(self.fills)
+            hunt.place_waiting(self._at_prices(guide), tied, state, gains, self._market.ranks)
+            self.take_over(state)
+            if len(self.fills) == before:
+                return
+
+    def _at_prices(self, guide: Guide) -> Guide:
+        """To look at offers at what a card would cost its buyer in the book as it is."""
+        facts = self._market.facts
+        costs = self._book.costs(np.arange(len(facts)), slice(0, facts.slots))
+        prices = running(costs * facts.base[:, None] // MICRO)
+        return guide._replace(price=prices, hopes=np.full_like(guide.hopes, NEVER))
 
     def serve_the_rest(self) -> None:
         """Serve who has nothing yet from what is left, as exactly as can be."""

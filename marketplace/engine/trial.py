@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from marketplace.engine import windows
-from marketplace.engine.asked import Way, cards_for, ways
+from marketplace.engine.asked import cards_and_slots, ways
 from marketplace.engine.book import Book, Fill, Take
+from marketplace.engine.composing import composed
 from marketplace.engine.facts import FAR, Ints
 from marketplace.engine.groups import Groups
 from marketplace.engine.result import Constraint
@@ -33,9 +34,9 @@ class Trial:
 
     def find(self, want: Want, rows: Ints) -> Fill | None:
         """The fullest, then cheapest fill from ``rows`` that the book allows; groups are not looked at."""
-        if is_searched_for(want):
+        if is_mixed(want):
             return find(self._book, want, rows, FEW)
-        fills = self._at_one_offer(self._book, want, rows)
+        fills = self._composed(self._book, want, rows)
         return max(fills, key=lambda fill: (fill.filled, fill.gain), default=None)
 
     def works(self, want: Want, rows: Ints) -> bool:
@@ -47,7 +48,7 @@ class Trial:
 
         Its cards were found to hurt nobody. A mix is looked for again: none has a part above the limit.
         """
-        if len(fill.takes) > 1:
+        if len(fill.takes) > 1 and is_mixed(want):
             return self.works(want, rows)
         again = self._book.quote(want, fill.takes)
         return self._suffices(again) and self.held_back_by(again) is None
@@ -61,9 +62,9 @@ class Trial:
     def cheapest(self, want: Want, rows: Ints) -> Fill | None:
         """The cheapest fill of the least that may be filled, whatever the limit and the budgets."""
         unlimited, book = want.with_limit(highest_limit(want)), self._without_budgets
-        if is_searched_for(want):
+        if is_mixed(want):
             return find(book, unlimited.with_amount(want.least), rows, FEW)
-        fills = self._at_one_offer(book, unlimited, rows)
+        fills = self._composed(book, unlimited, rows)
         return min(fills, key=lambda fill: want.limit_for(fill.paid, fill.filled), default=None)
 
     def sufficient_limits(self, want: Want, fill: Fill) -> list[int]:
@@ -94,22 +95,20 @@ class Trial:
         asked = int(facts.asks[row, take.span].sum()) * int(facts.base[row])
         return asked + int(facts.emission[row]) * take.slots
 
+    def _composed(self, book: Book, want: Want, rows: Ints) -> Iterator[Fill]:
+        """What the search makes of the offers together, and what each does alone."""
+        fill = composed(book, want, rows)
+        if fill is not None and self._suffices(fill) and book.tolerates(fill):
+            yield fill
+        yield from self._at_one_offer(book, want, rows)
+
     def _at_one_offer(self, book: Book, want: Want, rows: Ints) -> Iterator[Fill]:
         """For each of ``rows`` and each way, the cheapest run that hurts nobody, if that suffices."""
         for way in dict.fromkeys((*ways(want, whole=True), *ways(want))):
             for row in rows.tolist():
-                fill = _cheapest_run(book, want, row, *self._size(want, row, way))
+                fill = _cheapest_run(book, want, row, *cards_and_slots(book.facts, want, row, way))
                 if fill is not None and self._suffices(fill):
                     yield fill
-
-    def _size(self, want: Want, row: int, way: Way) -> tuple[int, int]:
-        """Cards and slots; of divisible work no more than it needs."""
-        facts = self._book.facts
-        cards, slots = way.times * cards_for(facts, want, row, way.units), way.slots
-        if want.alternative.divisible:
-            rate, lot = int(facts.yields(want)[row]), int(facts.lot[row])
-            return no_more_than_needed(way.units * way.slots, cards, rate, lot, int(facts.minimum[row]))
-        return cards, slots
 
 
 def _cheapest_run(book: Book, want: Want, row: int, cards: int, slots: int) -> Fill | None:
@@ -127,23 +126,11 @@ def _cheapest_run(book: Book, want: Want, row: int, cards: int, slots: int) -> F
     return fill if possible[start] and book.tolerates(fill) else None
 
 
-def is_searched_for(want: Want) -> bool:
-    """Whether ``find`` knows how; several gangs and divisible work are tried at one offer."""
+def is_mixed(want: Want) -> bool:
+    """Whether its cards all run over the same slots, which ``find`` knows how to put together."""
     return want.alternative.gangs <= 1 and not want.alternative.divisible
 
 
 def highest_limit(want: Want) -> int:
     """The highest that a snapshot may have."""
     return min(MAX_MONEY, MAX_PICO // want.base)
-
-
-def no_more_than_needed(work: int, cards: int, rate: int, lot: int, shortest: int) -> tuple[int, int]:
-    """Cards and slots of one offer that do divisible work, beginning with ``cards``: no lot and no hour
-    that could be left out."""
-    slots = 0
-    while True:
-        hours = max(-(-work // (cards * rate)), shortest)
-        fewer = -(-work // (rate * hours * lot)) * lot
-        if (fewer, hours) == (cards, slots):
-            return cards, slots
-        cards, slots = fewer, hours

@@ -56,6 +56,11 @@ class Site(BilingualName):
         blank=True,
         help_text="what the cards sold on the exchange may draw together",
     )
+    agent_silent_since = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="while its agent is not heard, none of the site’s offers enters a run",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

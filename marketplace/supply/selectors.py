@@ -27,6 +27,11 @@ def sites_for(viewer: Viewer) -> QuerySet[Site]:
     return sites.filter(owner__in=viewer.organisations_with(Capability.READ))
 
 
+def off_the_market(viewer: Viewer) -> QuerySet[Site]:
+    """Sites of which no offer enters a run, because their agent is silent; by name."""
+    return sites_for(viewer).filter(agent_silent_since__isnull=False).order_by("name_en")
+
+
 def fleets_for(viewer: Viewer) -> QuerySet[Fleet]:
     """Fleets with site, region, zone, model and stack, newest first."""
     fleets = Fleet.objects.select_related("site__owner", "site__region__zone", "model", "stack")
@@ -79,7 +84,10 @@ def sites_of_unknown_power() -> QuerySet[Site]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What clears an offer beside its own terms: currencies with an exchange rate, sites without power."""
+    """What clears an offer beside its own terms: currencies with an exchange rate, sites without power.
+
+    And that the site is there: where its agent is silent, nobody would deliver what a run sells.
+    """
 
     currencies: Collection[str]
     without_power: Collection[int]
@@ -90,9 +98,11 @@ class Facts:
         return cls(currencies_with_rate(at=moment), sites)
 
     def missing_for(self, offer: Offer) -> str:
-        """The fact that an open offer waits for: ``fx_rate``, ``power``, ``memory``, or nothing."""
+        """What an open offer waits for: ``agent``, ``fx_rate``, ``power``, ``memory``, or nothing."""
         if offer.state != Offer.State.OPEN:
             return ""
+        if offer.fleet.site.agent_silent_since is not None:
+            return "agent"
         if offer.currency not in self.currencies:
             return "fx_rate"
         if offer.fleet.site_id in self.without_power:

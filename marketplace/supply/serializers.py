@@ -77,7 +77,10 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
     card_hours = serializers.SerializerMethodField()
     card_hours_sold = serializers.IntegerField(read_only=True)
     waits_for = serializers.SerializerMethodField(
-        help_text="A fact without which an open offer is not cleared: `fx_rate`, `power`, `memory`, or null."
+        help_text=(
+            "What an open offer is not cleared without: `agent` (the site's is silent), `fx_rate`, `power`, "
+            "`memory`, or null."
+        )
     )
 
     class Meta:

@@ -42,6 +42,7 @@ from marketplace.supply.selectors import (
     Facts,
     fleets_for,
     fresh_round_trips,
+    off_the_market,
     offer_book,
     offers_for,
     sites_for,
@@ -87,6 +88,7 @@ def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     return {
         "site": shown,
         "round_trips": fresh_round_trips(market_now()).filter(site=shown).select_related("region"),
+        "silent_sites": [shown] if shown.agent_silent_since else [],
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
         "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),
@@ -164,6 +166,7 @@ def offers(request: PageRequest) -> HttpResponseBase:
     rows = choice.of(offers_for(request.viewer), now)
     context = {
         "filter": choice,
+        "silent_sites": off_the_market(request.viewer),
         "ahead": ahead(fleets_for(request.viewer), start=next_hour(now), hours=DAY),
         "may_list": may_trade_as(request, Organisation.Kind.OWNER),
     }

@@ -31,7 +31,7 @@ from marketplace.clock import HOUR, floor_hour, market_now, next_hour
 from marketplace.demand.models import ComputeRequest
 from marketplace.demand.selectors import requests_for
 from marketplace.supply.models import Offer, OfferHour
-from marketplace.supply.selectors import fleets_for, offers_for
+from marketplace.supply.selectors import fleets_for, off_the_market, offers_for
 from marketplace.supply.utilisation import ahead
 from marketplace.web.navigation import resolve
 
@@ -90,6 +90,7 @@ def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         "levels": utilisation(viewer, start=start, end=end).total if start < end else None,
         "ahead": ahead(fleets, start=next_hour(now), hours=A_DAY),
         "unsold": unsold(viewer, now=now),
+        "silent_sites": off_the_market(viewer),
         "agreements": placed_for(viewer).filter(owner=organisation, ends_at__gt=now)[:SHOWN],
         "may_list": viewer.may(Capability.TRADE, organisation.pk),
         "links": _links("supply:new_offer", "supply:offers", "supply:fleets", "billing:statements"),

@@ -23,6 +23,8 @@ from marketplace.agent import buffer as buffers
 from marketplace.agent.buffer import Buffer, BufferBroken
 from marketplace.agent.events import ALLOCATED, Metered
 from marketplace.agent.exchange import Exchange, Refused, Unavailable, connect
+from marketplace.agent.identity import Identity, Key
+from marketplace.agent.signing import SignedBy
 from marketplace.agent.usage import Span
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -70,7 +72,7 @@ def counting() -> Counting:
 @pytest.fixture
 def exchange(counting: Counting) -> Iterator[Exchange]:
     with httpx.Client(base_url="http://exchange", transport=httpx.MockTransport(counting)) as client:
-        yield Exchange(client, "chk_secret", sleep=lambda _seconds: None)
+        yield Exchange(client, sleep=lambda _seconds: None)
 
 
 @pytest.fixture
@@ -225,7 +227,7 @@ def test_whatever_fails_in_between_the_last_quantity_of_each_cell_counts(
 ) -> None:
     counting, wanted, folder = Counting(), {}, tmp_path_factory.mktemp("story")
     with httpx.Client(base_url="http://exchange", transport=httpx.MockTransport(counting)) as client:
-        exchange = Exchange(client, "t", sleep=lambda _seconds: None)
+        exchange = Exchange(client, sleep=lambda _seconds: None)
         buffer = Buffer.open(folder / "0")
         for turn, (what, cell, quantity) in enumerate([*story, ("send", 0, 0)], start=1):
             now = NOW + timedelta(days=1, minutes=turn)
@@ -274,17 +276,20 @@ def test_pages_are_followed_on_the_exchange_alone() -> None:
         return httpx.Response(200, json=clock | {"next": following, "results": [{"id": len(asked)}]})
 
     with httpx.Client(base_url="http://exchange", transport=httpx.MockTransport(page)) as client:
-        clock, rows = Exchange(client, "chk_secret").deliveries()
+        clock, rows = Exchange(client).deliveries()
     assert asked == [("exchange", "limit=500"), ("exchange", "cursor=2")]
     assert rows == [{"id": 1}, {"id": 2}]
     assert clock.now() >= datetime(2026, 3, 2, 8, 20, tzinfo=UTC)
 
 
-def test_the_token_is_not_shown(exchange: Exchange) -> None:
-    assert "chk_secret" not in repr(exchange)
+def test_neither_token_nor_key_is_shown() -> None:
+    identity = Identity("http://exchange", Key.new(), "chk_secret", Key.new())
+    assert identity.next_key is not None
+    shown = repr(identity) + repr(SignedBy(lambda: identity))
+    assert not [one for one in ("chk_", identity.key.secret, identity.next_key.secret) if one in shown]
 
 
 def test_no_wait_is_without_end() -> None:
-    with connect("http://exchange") as client:
+    with connect("http://exchange", httpx.Auth()) as client:
         assert None not in (client.timeout.connect, client.timeout.read, client.timeout.write)
         assert not client.follow_redirects

@@ -12,20 +12,17 @@ import pytest
 from marketplace.agent import main
 from marketplace.agent.configuration import BadConfiguration, Configuration
 from marketplace.agent.errors import SiteProblem
+from marketplace.agent.identity import BadIdentity, Identity, Key
 from marketplace.agent.slurm.driver import SlurmDriver
 
 ROOT = Path(__file__).parents[2]
 MANUAL = """
-url = "http://127.0.0.1:1"
-token_file = "{folder}/token"
 state = "{folder}/state"
 driver = "ssh-manual"
 [ssh-manual.memory_gb]
 h800 = "80"
 """
 SLURM = """
-url = "https://cardhour.example"
-token_file = "{folder}/token"
 state = "{folder}/state"
 driver = "slurm"
 [slurm.environment]
@@ -42,8 +39,7 @@ memory_gb = "64"
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """The configuration of a site whose exchange does not answer."""
-    (tmp_path / "token").write_text("chk_secret\n")
-    (tmp_path / "token").chmod(0o600)
+    Identity("http://127.0.0.1:1", Key.new(), "chk_secret").write(tmp_path / "state" / "identity.json")
     path = tmp_path / "agent.toml"
     path.write_text(MANUAL.format(folder=tmp_path))
     return path
@@ -69,9 +65,8 @@ def test_slurm_is_configured(config: Path) -> None:
     [
         ('driver = "ssh-manual"', 'driver = "pbs"', "one of slurm, kubernetes, ssh-manual"),
         ('driver = "ssh-manual"', "", "“driver” is missing"),
-        ("http://127.0.0.1:1", "http://cardhour.example", "begins with https://"),
         ("[ssh-manual.memory_gb]", "[[ssh-manual.memory_gb]]", "“memory_gb” is no table"),
-        ('url = "', "url = ", "agent.toml: "),
+        ('state = "', "state = ", "agent.toml: "),
     ],
 )
 def test_a_mistake_is_named(config: Path, was: str, becomes: str, named: str) -> None:
@@ -90,13 +85,18 @@ def test_what_slurm_is_not_told_is_asked_for(config: Path) -> None:
         driver.cluster.cards("ascend-910b")
 
 
-def test_a_token_that_others_can_read_is_not_used(config: Path) -> None:
-    (config.parent / "token").chmod(0o640)
-    with pytest.raises(BadConfiguration, match="chmod 600"):
-        Configuration.read(config).token()
-    (config.parent / "token").unlink()
-    with pytest.raises(BadConfiguration, match="cannot be read"):
-        Configuration.read(config).token()
+def test_a_key_that_others_can_read_is_not_used(config: Path) -> None:
+    kept = Configuration.read(config).identity_file
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.chmod(0o640)
+    with pytest.raises(BadIdentity, match="chmod 600"):
+        Configuration.read(config).identity()
+    kept.write_text("half of i")
+    with pytest.raises(BadIdentity, match="cannot be read"):
+        Configuration.read(config).identity()
+    kept.unlink()
+    with pytest.raises(BadIdentity, match="cardhour-agent enrol <url> --code"):
+        Configuration.read(config).identity()
 
 
 def test_the_doctor_says_what_is_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from accounts.models import Scope
 from billing.metering.models import MeteredHour, ReadingConflict
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.errors import AgentError
-from marketplace.agent.exchange import Exchange, Unavailable
+from marketplace.agent.exchange import Exchange, Unavailable, connect
 from marketplace.agent.reconciling import Reconciler
 from marketplace.agent.usage import Holding
 from marketplace.clock import MarketClock
@@ -111,7 +110,6 @@ class Scene:
 
     delivery: int
     client: httpx.Client
-    token: str
     path: Path
     hands: Hands = field(default_factory=Hands)
     site: MemorySite = field(default_factory=lambda: MemorySite(memory_gb="80"))
@@ -123,7 +121,7 @@ class Scene:
         """A new process that knows nothing but the file."""
         if self.agent is not None:
             self.agent.buffer._behind.close()  # type: ignore[attr-defined]
-        exchange = Exchange(self.client, self.token, sleep=lambda _seconds: None)
+        exchange = Exchange(self.client, sleep=lambda _seconds: None)
         self.agent = Reconciler(
             Fused(exchange, self.fuse),  # type: ignore[arg-type]
             Fused(self.site, self.fuse),  # type: ignore[arg-type]
@@ -163,11 +161,11 @@ class Scene:
 @pytest.fixture
 def scene(cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     make_agreement(owner=cast.owner, buyer=cast.buyer)
-    token = cast.token(cast.owner, Scope.AGENT)
-    with httpx.Client(base_url="http://testserver", transport=exchange_transport()) as client:
-        scene = Scene(0, client, token, tmp_path / "buffer.sqlite3")
+    agent = cast.agent(cast.owner)
+    with connect("http://testserver", agent.auth, transport=exchange_transport()) as client:
+        scene = Scene(0, client, tmp_path / "buffer.sqlite3")
         monkeypatch.setattr(MarketClock, "now", lambda _clock: scene.hands.now)
-        Exchange(client, token).deliveries()
+        Exchange(client).deliveries()
         scene.delivery = Delivery.objects.get().pk
         scene.site.jobs[scene.delivery] = JOBS
         yield scene
@@ -196,7 +194,7 @@ def test_killed_at_any_step_it_goes_on_where_it_was(scene: Scene, cast: Cast, tm
     for killed_at, change in enumerate(changes, start=1):
         make_agreement(owner=cast.owner, buyer=cast.buyer)
         scene.hands.now = START + MOMENTS[0]
-        Exchange(scene.client, scene.token).deliveries()
+        Exchange(scene.client).deliveries()
         pk = Delivery.objects.latest("pk").pk
         site, fuse = MemorySite(jobs={pk: JOBS}, memory_gb="80"), Fuse(killed_at)
         path = tmp_path / f"{killed_at}.sqlite3"
@@ -311,7 +309,7 @@ def test_old_and_repeated_answers_undo_nothing(scene: Scene, monkeypatch: pytest
     monkeypatch.setattr(Exchange, "deliveries", kept)
     scene.live(MOMENTS[:3])
     for rows in [*reversed(told), *told]:
-        clock = deliveries(Exchange(scene.client, scene.token))[0]
+        clock = deliveries(Exchange(scene.client))[0]
         monkeypatch.setattr(Exchange, "deliveries", lambda _exchange, told=(clock, rows): told)
         scene.turn()
         assert scene.site.present() == {scene.delivery}

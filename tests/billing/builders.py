@@ -26,7 +26,7 @@ from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Fleet
 from marketplace.terms.models import TermAgreement
-from tests.factories import make_fleet, make_offer, make_profile_version, make_request, make_site
+from tests.factories import make_fleet, make_offer, make_profile_version, make_request, site_of
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -52,7 +52,7 @@ def make_delivery(
     Called off, where it is ``under`` a term agreement.
     """
     make_billing_facts(buyer.jurisdiction, owner.jurisdiction)
-    fleet = fleet or make_fleet(make_site(owner), cards=cards)
+    fleet = fleet or make_fleet(site_of(owner), cards=cards)
     hours = len(prices)
     end = start + hours * HOUR
     offer = make_offer(fleet, cards=cards, ask="0.000001", start=start, hours=hours, reserved_for=under)

@@ -10,7 +10,7 @@ from accounts.models import Organisation
 from marketplace.agreements.models import Agreement
 from marketplace.delivery.models import Delivery
 from marketplace.supply.models import Fleet
-from tests.factories import HOUR, START, make_fleet, make_offer, make_profile_version, make_site
+from tests.factories import HOUR, START, make_fleet, make_offer, make_profile_version, site_of
 from tests.supply.sales import sell
 
 
@@ -23,7 +23,7 @@ def make_agreement(
     hours: int = 2,
     fleet: Fleet | None = None,
 ) -> Agreement:
-    fleet = fleet or make_fleet(make_site(owner), cards=cards)
+    fleet = fleet or make_fleet(site_of(owner), cards=cards)
     offer = make_offer(fleet, cards=cards, start=start, hours=hours)
     allocation = sell(offer, cards=cards, start=start, hours=hours)
     return Agreement.objects.create(

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from demo.agent import Accepted, Agents, Owner, due_at
+from demo.agent import Accepted, Agents, SiteAgent, due_at
 from demo.agent_meters import events, intervals, watt_hours
 from demo.agent_steps import Delivery, next_step, steps_until
 from demo.http import Exchange, Patience, Refused, Unavailable, chunks, read_json, write_json
@@ -37,14 +37,18 @@ ACTIVE = replace(SCHEDULED, state="active", state_since=START, active_from=START
 
 
 def test_the_agent_imports_nothing_of_the_exchange() -> None:
-    forbidden = {"django", "rest_framework", "celery", "marketplace", "accounts", "billing"}
-    program = "import sys, demo.agent; print(*{name.split('.')[0] for name in sys.modules})"
+    """But how the real agent of a site signs, which knows nothing of the exchange either."""
+    forbidden = {"django", "rest_framework", "celery", "accounts", "billing"}
+    program = "import sys, demo.agent; print(*{name.split('.')[0] for name in sys.modules}, *sys.modules)"
     root = Path(__file__).parents[2]
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
     )
     assert "httpx" in ran.stdout.split()
-    assert not forbidden & set(ran.stdout.split())
+    imported = set(ran.stdout.split())
+    assert not forbidden & imported
+    ours = {name for name in imported if name.startswith("marketplace.")}
+    assert {name for name in ours if not name.startswith("marketplace.agent.")} == {"marketplace.agent"}
 
 
 def test_a_delivery_sold_early_is_active_at_its_very_start() -> None:
@@ -157,7 +161,7 @@ def test_what_may_work_later_is_tried_later_and_longer_each_time(
 ) -> None:
     with pytest.raises(Unavailable):
         exchange(answer).get("/")
-    owner = Owner("1", exchange(answer), Accepted(tmp_path / "state.json"), catch_up=False)
+    owner = SiteAgent("1", exchange(answer), Accepted(tmp_path / "state.json"), catch_up=False)
     agents = Agents([owner])
     assert [agents.turn() for _ in range(6)] == [1, 2, 4, 8, 15, 15]
     assert owner.catch_up
@@ -166,8 +170,8 @@ def test_what_may_work_later_is_tried_later_and_longer_each_time(
 def test_one_owner_that_is_refused_does_not_hold_up_the_others(tmp_path: Path) -> None:
     nothing = {"market_time": START.isoformat(), "clock_speed": 120, "next": None, "results": []}
     accepted = Accepted(tmp_path / "state.json")
-    refused = Owner("1", exchange(httpx.Response(401, json={})), accepted)
-    fine = Owner("2", exchange(httpx.Response(200, json=nothing)), accepted)
+    refused = SiteAgent("1", exchange(httpx.Response(401, json={})), accepted)
+    fine = SiteAgent("2", exchange(httpx.Response(200, json=nothing)), accepted)
     agents = Agents([refused, fine])
     agents.turn()
     assert list(agents.due) == ["2"]

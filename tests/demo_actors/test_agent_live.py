@@ -36,9 +36,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def tokens(cast: Cast, tmp_path: Path) -> Path:
-    """The tokens of two owners, of which one has nothing to deliver."""
-    owners = (cast.owner, cast.other_owner)
-    rows = [{"organisation": o.pk, "site_ids": [], "token": cast.token(o, Scope.AGENT)} for o in owners]
+    """The agents of two sites, of which one has nothing to deliver."""
+    agents = [cast.agent(owner) for owner in (cast.owner, cast.other_owner)]
+    rows = [
+        {"site": one.agent.site_id, "token": one.secret, "key": one.identity.key.secret} for one in agents
+    ]
     file = tmp_path / "demo-agents.json"
     file.write_text(json.dumps(rows))
     return file
@@ -130,8 +132,8 @@ def test_what_failed_unnoticed_is_metered_until_it_failed(
     site = cast.viewer_of_token(cast.owner, Scope.AGENT)
     hands.set(START + HOUR)
     take_step(viewer=site, delivery=Delivery.objects.get(), step=step, now=hands.now)
-    for owner in agents.owners:
-        owner.clock = replace(owner.clock, told=hands.now)
+    for one in agents.sites:
+        one.clock = replace(one.clock, told=hands.now)
     turn(agents)
     turn(agents)
     assert readings()["card-seconds.allocated"] == 8 * 40 * 60

@@ -11,7 +11,7 @@ from django.test import Client
 from accounts.models import Scope
 from marketplace.clock import HOUR, MarketClock
 from tests.cast import Cast, bearer
-from tests.factories import make_fleet, make_region, make_site
+from tests.factories import make_fleet, site_of
 
 MORNING = datetime(2026, 3, 2, 8, 20, tzinfo=UTC)
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -29,7 +29,7 @@ class Market:
         self.buyer = cast.token(cast.buyer, Scope.READ, Scope.TRADE)
         self.agent = cast.token(cast.owner, Scope.AGENT)
         self.keys = 0
-        self.fleet = make_fleet(make_site(cast.owner, make_region()), cards=32)
+        self.fleet = make_fleet(site_of(cast.owner), cards=32)
         self.site = self.fleet.site_id
 
     def get(self, token: str, path: str) -> Any:

@@ -149,7 +149,7 @@ def _left_of(snapshot: Snapshot, result: Result, identity: int) -> Snapshot:
     return replace(snapshot, offers=(replace(only, free=tuple(free)),))
 
 
-# Several gangs and divisible work, at one offer
+# Several gangs and divisible work
 
 
 def explained(snapshot: Snapshot, identity: int = 1) -> Explanation:
@@ -193,6 +193,43 @@ def test_the_deadline_of_several_gangs() -> None:
 def test_the_limit_of_divisible_work_is_for_a_card_hour() -> None:
     asked = request(amount=8, gangs=0, divisible=True, limit=9)
     assert explained(market(requests=[asked])).remedy == Remedy(0, Constraint.LIMIT, money(10))
+
+
+WORK = {"amount": 8, "gangs": 0, "divisible": True}
+"""Thirty-two card-hours within a day."""
+
+
+def test_the_limit_of_work_that_no_offer_could_do_alone() -> None:
+    """Sixteen card-hours at 10 and as many at 12, which is the price of both."""
+    offers = [offer(1, cards=4, hours=4), offer(2, cards=4, hours=4, ask=12)]
+    explanation = explained(market(offers, [request(limit=9, **WORK)]))
+    assert explanation.remedy == Remedy(0, Constraint.LIMIT, money(12))
+
+
+def test_the_limit_of_work_that_pauses_from_offer_to_offer() -> None:
+    offers = [offer(1, hours=2), offer(2, hours=2, first_slot=10)]
+    asked = request(limit=9, interruptible=True, **WORK)
+    assert explained(market(offers, [asked])).remedy == Remedy(0, Constraint.LIMIT, money(10))
+    without_pause = request(limit=10, **WORK)
+    assert explained(market(offers, [without_pause])).remedy == Remedy(0, Constraint.CAPACITY, 4)
+
+
+def test_the_part_of_the_work_that_several_offers_could_do() -> None:
+    """Twelve card-hours at each of two offers are six cards for four hours."""
+    offers = [offer(1, cards=3, hours=4), offer(2, cards=3, hours=4)]
+    assert explained(market(offers, [request(**WORK)])).remedy == Remedy(0, Constraint.CAPACITY, 6)
+
+
+def test_the_deadline_by_which_several_offers_do_the_work() -> None:
+    offers = [offer(1, cards=4, hours=8, first_slot=8), offer(2, cards=4, hours=8, first_slot=8)]
+    explanation = explained(market(offers, [request(deadline=8, **WORK)]))
+    assert explanation.remedy == Remedy(0, Constraint.WINDOW, 12)
+
+
+def test_several_gangs_at_several_offers() -> None:
+    offers = [offer(1, cards=8), offer(2, cards=8, ask=12)]
+    explanation = explained(market(offers, [request(amount=16, gangs=2, limit=9)]))
+    assert explanation.remedy == Remedy(0, Constraint.LIMIT, money(12))
 
 
 def test_a_constraint_in_the_way_of_divisible_work() -> None:

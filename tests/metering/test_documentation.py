@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pytest_django.live_server_helper import LiveServer
 
 from billing.metering.rules import Reason
@@ -19,16 +20,21 @@ from tests.cast import Cast
 from tests.metering.scenes import counted
 
 PAGE = Path(__file__).parents[2] / "docs" / "metering.md"
+PEM = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 BLOCK = re.compile(r"```(sh|json)\n(.*?)```", re.DOTALL)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples are written for curl")
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("curl", "openssl"))), reason="the examples need curl and openssl"
+)
 def test_every_example_answers_as_the_page_says(cast: Cast, live_server: LiveServer, tmp_path: Path) -> None:
-    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
+    delivery, agent = make_delivery(owner=cast.owner, buyer=cast.buyer), cast.agent(cast.owner)
+    (tmp_path / "key.pem").write_bytes(agent.identity.key.private.private_bytes(*PEM))
     facts = {
         "CARDHOUR": live_server.url,
-        "TOKEN": cast.token(cast.owner, "agent"),
+        "TOKEN": agent.secret,
+        "KEY": str(tmp_path / "key.pem"),
         "READ": cast.token(cast.owner, "read"),
         "SITE": str(delivery.site_id),
         "DELIVERY": str(delivery.pk),

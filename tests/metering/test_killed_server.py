@@ -25,8 +25,9 @@ from billing.metering.events import BATCH, key_of
 from billing.metering.models import EventKey, Reading
 from billing.metering.partitions import make_missing, month_of
 from marketplace.delivery.models import Delivery
+from tests.agents_at_work import EnrolledAgent
 from tests.billing.builders import HOUR, MINUTE, START, event, make_delivery
-from tests.cast import Cast, bearer
+from tests.cast import Cast
 from tests.metering.scenes import address_of_test_database, counted
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,12 +80,11 @@ def _wait_for(port: int) -> None:
     raise TimeoutError("the web server did not come up")
 
 
-def _post(port: int, secret: str, batch: list[dict[str, Any]]) -> dict[str, Any]:
+def _post(port: int, agent: EnrolledAgent, batch: list[dict[str, Any]]) -> dict[str, Any]:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    path, body = "/api/v1/meter-events", json.dumps(batch).encode()
     try:
-        client.request(
-            "POST", "/api/v1/meter-events", json.dumps(batch), {"Content-Type": BATCH} | bearer(secret)
-        )
+        client.request("POST", path, body, agent.headers("POST", path, body, **{"Content-Type": BATCH}))
         response = client.getresponse()
         assert response.status == 200, response.read()
         answer: dict[str, Any] = json.loads(response.read())
@@ -118,7 +118,7 @@ def delivery(cast: Cast) -> Delivery:
 def test_a_server_killed_at_any_moment_has_stored_all_that_it_acknowledged_and_whole_batches(
     cast: Cast, delivery: Delivery
 ) -> None:
-    secret, batches = cast.token(cast.owner, "agent"), _batches(delivery)
+    agent, batches = cast.agent(cast.owner), _batches(delivery)
     acknowledged: list[int] = []
     with web_server() as (port, group):
 
@@ -126,7 +126,7 @@ def test_a_server_killed_at_any_moment_has_stored_all_that_it_acknowledged_and_w
             while True:
                 for number, batch in enumerate(batches):
                     try:
-                        _post(port, secret, batch)
+                        _post(port, agent, batch)
                     except (OSError, http.client.HTTPException):
                         return
                     acknowledged.append(number)
@@ -142,7 +142,7 @@ def test_a_server_killed_at_any_moment_has_stored_all_that_it_acknowledged_and_w
     stored = [Reading.objects.filter(slot=START + hour * HOUR).count() for hour in range(4)]
     assert set(stored) <= {0, 480}
     assert set(acknowledged) <= {hour for hour, count in enumerate(stored) if count}
-    _replay(secret, batches)
+    _replay(agent, batches)
     assert counted(delivery) == _expected()
 
 
@@ -150,10 +150,10 @@ def test_a_server_killed_between_two_events_of_a_batch_has_stored_neither(
     cast: Cast, delivery: Delivery
 ) -> None:
     """We hold the last key of the batch, so the server has stored the others and waits for that one."""
-    secret, batches = cast.token(cast.owner, "agent"), _batches(delivery)
+    agent, batches = cast.agent(cast.owner), _batches(delivery)
     keys = sorted(key_of(one["source"], one["id"]) for one in batches[0])
     with web_server() as (port, group):
-        site = threading.Thread(target=_post_and_lose, args=(port, secret, batches[0]))
+        site = threading.Thread(target=_post_and_lose, args=(port, agent, batches[0]))
         with transaction.atomic():
             EventKey.objects.create(
                 key=uuid.UUID(bytes=keys[-1]), digest=uuid.UUID(int=0), reading=0, slot=START
@@ -167,13 +167,13 @@ def test_a_server_killed_between_two_events_of_a_batch_has_stored_neither(
         Delivery.objects.select_for_update().get(pk=delivery.pk)
     assert (Reading.objects.count(), EventKey.objects.count()) == (0, 0)
     assert counted(delivery) == {}
-    _replay(secret, batches)
+    _replay(agent, batches)
     assert counted(delivery) == _expected()
 
 
-def _post_and_lose(port: int, secret: str, batch: list[dict[str, Any]]) -> None:
+def _post_and_lose(port: int, agent: EnrolledAgent, batch: list[dict[str, Any]]) -> None:
     with pytest.raises((OSError, http.client.HTTPException)):
-        _post(port, secret, batch)
+        _post(port, agent, batch)
 
 
 def _wait_until_blocked() -> None:
@@ -191,9 +191,9 @@ def _wait_until_blocked() -> None:
     raise TimeoutError("the web server did not come to the key that we hold")
 
 
-def _replay(secret: str, batches: list[list[dict[str, Any]]]) -> None:
+def _replay(agent: EnrolledAgent, batches: list[list[dict[str, Any]]]) -> None:
     """A new server, and the site sends everything, as it does when answers are lost."""
     with web_server() as (port, _):
         for batch in batches:
-            answer = _post(port, secret, batch)
+            answer = _post(port, agent, batch)
             assert answer["accepted"] + answer["duplicate"] == len(batch)

@@ -124,5 +124,6 @@ def _client(actor: str, row: Row, cast: Cast) -> Client:
 def _secret(actor: str, ours: Organisation, row: Row, cast: Cast) -> str:
     if actor == "token_stranger":
         other = cast.other_owner if row.of == "owner" else cast.other_buyer
-        return cast.token(other, "read", "trade", "agent")
+        of_agents = row.expected.get("token_agent") != row.expected.get("token_read")
+        return cast.token(other, "read", "trade", *(["agent"] if of_agents else []))
     return cast.token(ours, actor.removeprefix("token_"))

@@ -12,7 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from django.test import Client
 
@@ -20,7 +19,7 @@ from billing.invoicing.tasks import close_periods
 from billing.rating.tasks import rate_ended_slots
 from marketplace.agent import reconciling
 from marketplace.agent.buffer import Buffer
-from marketplace.agent.exchange import Exchange
+from marketplace.agent.exchange import Exchange, connect
 from marketplace.agent.reconciling import Reconciler
 from marketplace.agent.slurm.commands import CommandFailed
 from marketplace.agent.slurm.driver import SlurmDriver
@@ -87,8 +86,8 @@ def test_from_an_offer_to_an_invoice_over_real_jobs(
     cards = Cards(gres=GRES, partition="main", memory_gb="80")
     driver = SlurmDriver(Cluster({market.fleet.model.slug: cards}, {cast.buyer.pk: ("nobody",)}), slurm.run)
     buffer = Buffer.open(tmp_path / "buffer.sqlite3")
-    with httpx.Client(base_url="http://testserver", transport=exchange_transport()) as http:
-        agent = Reconciler(Exchange(http, market.agent), driver, buffer, full_every=0)
+    with connect("http://testserver", cast.agent(cast.owner).auth, transport=exchange_transport()) as http:
+        agent = Reconciler(Exchange(http), driver, buffer, full_every=0)
         assert agent.turn().problems == []
         delivery = Delivery.objects.get()
         assert delivery.state == "active"

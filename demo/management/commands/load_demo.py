@@ -13,7 +13,7 @@ from accounts.actors import task_actor
 from accounts.models import Membership, Organisation, Role, Scope
 from demo.bank import load_accounts
 from demo.load import is_loaded, load_market
-from demo.people import create_people, create_tokens
+from demo.people import create_people, create_tokens, enrol_agents
 from marketplace.clock import market_now
 
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             logins = create_people()
             load_accounts(now=market_now())
             _write(folder / "demo-logins.json", logins)
-            _write(folder / "demo-agents.json", create_tokens(Organisation.Kind.OWNER, [Scope.AGENT]))
+            _write(folder / "demo-agents.json", enrol_agents(now=market_now()))
             feeder = {
                 "start": market.start.isoformat(),
                 "first_hour": 1,

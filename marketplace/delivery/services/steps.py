@@ -13,6 +13,7 @@ from accounts.actors import Capability, Viewer
 from marketplace.clock import is_of_our_time
 from marketplace.delivery.acceptance import check_acceptance, keep_test, record_test
 from marketplace.delivery.models import ALLOWED_STEPS, Delivery, DeliveryState, DeliveryTransition
+from marketplace.delivery.selectors import at_its_sites
 from marketplace.delivery.services.writing import Step, lock, steps_of, write_step
 from marketplace.errors import DomainError, InvalidInput
 
@@ -67,8 +68,7 @@ def take_steps(
 
 def _own(viewer: Viewer, ids: set[int]) -> Iterable[int]:
     """Those that the viewer delivers: nobody makes another site's deliveries wait."""
-    owners = viewer.organisations_with(Capability.DELIVER)
-    return Delivery.objects.filter(pk__in=ids, site__owner__in=owners).values_list("pk", flat=True)
+    return Delivery.objects.filter(at_its_sites(viewer), pk__in=ids).values_list("pk", flat=True)
 
 
 def _answer(

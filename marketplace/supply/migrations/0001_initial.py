@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('verification', models.PositiveSmallIntegerField(choices=[(0, 'Declared by the owner'), (1, 'Documents checked'), (2, 'Acceptance test passed'), (3, 'Inspected on site')], default=0)),
                 ('bandwidth_mbps', models.PositiveIntegerField()),
                 ('power_cap_kw', models.DecimalField(blank=True, decimal_places=3, help_text='what the cards sold on the exchange may draw together', max_digits=9, null=True)),
+                ('agent_silent_since', models.DateTimeField(editable=False, help_text='while its agent is not heard, none of the site’s offers enters a run', null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sites', to='accounts.organisation')),
                 ('region', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sites', to='catalogue.region')),

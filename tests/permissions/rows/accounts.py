@@ -77,7 +77,7 @@ ROWS = [
         "accounts:new_token",
         only(200, "admin", stranger=200, auditor=404, operator=404),
         method="POST",
-        body={"name": "agent", "scopes": ["agent"], "days": "30"},
+        body={"name": "reports", "scopes": ["read"], "days": "30"},
     ),
     Row("accounts:revoke_token", ADMINISTRATORS, method="POST", given=a_token),
     Row("accounts:audit_chain", page(stranger=200)),

@@ -36,6 +36,7 @@ ROWS = [
         given=listed(a_delivery),
         shown_to=frozenset({"token_agent"}),
     ),
+    Row("api:agent-changes", agents(token_stranger=200)),
     Row("api:agent-delivery-detail", agents(token_stranger=404), given=a_delivery),
     # A buyer's agent token finds no site of the buyer's.
     Row(

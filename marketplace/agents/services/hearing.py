@@ -1,0 +1,88 @@
+"""What an agent tells of itself, and what follows where it tells nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.core.mail import send_mail
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from accounts import audit
+from accounts.actors import OF_ROLE, Actor, Capability, task_actor
+from accounts.models import User
+from marketplace.agents.models import Agent
+from marketplace.agents.selectors import silent_sites
+from marketplace.supply.models import Site
+
+LANGUAGES = ("en", "zh-hans")
+ACTOR = task_actor("delivery.miss_agents")
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """``site_time`` is the site's clock, in seconds since 1970; the other times are the market's."""
+
+    version: str
+    driver: str
+    unsent: int
+    unsent_since: datetime | None
+    reconciled_at: datetime | None
+    site_time: int
+
+
+@transaction.atomic
+def hear(*, agent: Agent, told: Heartbeat, now: datetime, wall_now: datetime) -> None:
+    """Keep what an agent told of itself. Where its site was off the market for its silence, it is back."""
+    Agent.objects.filter(pk=agent.pk).update(
+        seen_at=now,
+        version=told.version,
+        driver=told.driver,
+        unsent=told.unsent,
+        unsent_since=told.unsent_since,
+        reconciled_at=told.reconciled_at,
+        clock_ahead=told.site_time - round(wall_now.timestamp()),
+    )
+    back = Site.objects.filter(pk=agent.site_id, agent_silent_since__isnull=False)
+    if back.update(agent_silent_since=None):
+        _record(agent.site, "site.agent_heard_again", Actor(token=agent.token), now)
+
+
+def miss_agents(*, now: datetime) -> int:
+    """Take the new offers of sites with a silent agent off the market, and say so; returns of how many.
+
+    What is sold stays sold. Each site in a transaction of its own, and once: its agent brings it back.
+    """
+    missed = silent_sites(now).filter(agent_silent_since=None)
+    return sum(_miss(site, now) for site in missed.select_related("owner").order_by("pk"))
+
+
+@transaction.atomic
+def _miss(site: Site, now: datetime) -> bool:
+    if not silent_sites(now).filter(pk=site.pk).exists():
+        return False  # it was heard since
+    if not Site.objects.filter(pk=site.pk, agent_silent_since=None).update(agent_silent_since=now):
+        return False
+    _record(site, "site.agent_silent", ACTOR, now)
+    transaction.on_commit(partial(_write_to, site))
+    return True
+
+
+def _record(site: Site, action: str, actor: Actor, now: datetime) -> None:
+    audit.record(actor=actor, action=action, target=site, organisation=site.owner_id, now=now)
+
+
+def _write_to(site: Site) -> None:
+    """To everybody who trades for the owner, in both languages: nobody said which one they read."""
+    roles = [role for role, granted in OF_ROLE.items() if Capability.TRADE in granted]
+    members = User.objects.filter(memberships__organisation=site.owner_id, memberships__role__in=roles)
+    subjects, bodies = [], []
+    for language in LANGUAGES:
+        with translation.override(language):
+            subjects.append(render_to_string("agents/mail/silent_subject.txt", {"site": site}).strip())
+            bodies.append(render_to_string("agents/mail/silent.txt", {"site": site}).strip())
+    for recipient in sorted(members.filter(is_active=True).values_list("email", flat=True)):
+        send_mail(" / ".join(subjects), "\n\n".join(bodies), None, [recipient])

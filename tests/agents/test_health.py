@@ -1,0 +1,169 @@
+"""An agent tells how it is; one that does not takes its site off the market, and brings it back by itself."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent
+from accounts.services import revoke_token
+from marketplace.agents.models import Agent
+from marketplace.agents.services import miss_agents
+from marketplace.clearing.snapshot.supply import open_offers
+from marketplace.clearing.snapshot.units import Window
+from marketplace.clock import MarketClock
+from marketplace.supply.models import Site
+from tests.agents_at_work import EnrolledAgent, agent_of
+from tests.cast import Cast, bearer
+from tests.factories import START, make_fleet, make_offer, make_site, site_of
+from tests.pages_market.scenes import make_rates
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def agent(cast: Cast) -> EnrolledAgent:
+    return agent_of(cast.owner)
+
+
+def beat(client: Client, agent: EnrolledAgent, **told: Any) -> Any:
+    body = {
+        "version": "0.1.0",
+        "driver": "slurm",
+        "unsent": 0,
+        "unsent_since": None,
+        "reconciled_at": "2026-03-02T08:20:00Z",
+        "site_time": int(time.time()),
+    } | told
+    return client.post(
+        "/api/v1/agent/heartbeat", body, content_type="application/json", headers=bearer(agent.secret)
+    )
+
+
+def page(client: Client, cast: Cast, site: Site) -> str:
+    client.force_login(cast.owner_viewer)
+    return client.get(reverse("agents:site", args=[site.pk])).content.decode()
+
+
+def test_the_page_says_how_the_agent_is_and_what_to_do(
+    cast: Cast, client: Client, agent: EnrolledAgent
+) -> None:
+    site = agent.agent.site
+    assert "It has enrolled and not reported yet." in page(client, cast, site)
+    assert beat(client, agent).json() == {"silent_after": 900}
+    assert "All is well:" in page(client, cast, site)
+    beat(
+        client,
+        agent,
+        site_time=int(time.time()) - 300,
+        unsent=7,
+        unsent_since="2026-03-02T04:00:00Z",
+        reconciled_at="2026-03-02T07:00:00Z",
+        version="0.0.9",
+    )
+    known = Agent.objects.get()
+    assert (known.unsent, known.driver, known.version) == (7, "slurm", "0.0.9")
+    assert abs(known.clock_ahead + 300) <= 5
+    shown = page(client, cast, site)
+    for words in (
+        "seconds behind.",
+        "Set up NTP",
+        "Usage waits to be told",
+        "cardhour-agent status",
+        "not gone through all deliveries",
+        "journalctl",
+        "It is version 0.0.9; this exchange ships 0.1.0.",
+    ):
+        assert words in shown
+    client.force_login(cast.operator)
+    row = client.get(reverse("agents:list")).content.decode()
+    assert (str(site) in row, "0.0.9" in row) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"unsent": -1}, {"unsent": 2**40}, {"site_time": -1}, {"version": "x" * 41}, {"unsent_since": "soon"}],
+)
+def test_nonsense_is_refused(client: Client, agent: EnrolledAgent, change: dict[str, Any]) -> None:
+    assert beat(client, agent, **change).status_code == 422
+    assert Agent.objects.get().seen_at is None
+
+
+def offered(now: datetime) -> set[int]:
+    return {offer.pk for offer in open_offers(Window(START, 24), now, None)}
+
+
+def test_a_silent_agent_takes_its_site_off_the_market_and_brings_it_back(
+    cast: Cast,
+    client: Client,
+    agent: EnrolledAgent,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    make_rates()
+    mine = make_offer(make_fleet(agent.agent.site), cards=8)
+    elsewhere = make_offer(make_fleet(make_site(cast.owner)), cards=8)  # no agent was ever there
+    beat(client, agent)
+    assert miss_agents(now=now + 14 * MINUTE) == 0
+    later = now + 16 * MINUTE
+    with django_capture_on_commit_callbacks(execute=True):
+        assert [miss_agents(now=later), miss_agents(now=later + MINUTE)] == [1, 0]
+    site = Site.objects.get(pk=agent.agent.site_id)
+    assert site.agent_silent_since == later
+    told = {message.to[0] for message in mail.outbox}
+    assert told == {cast.owner_admin.email, cast.owner_trader.email} & told
+    assert all("silent" in message.subject and "静" not in message.subject for message in mail.outbox)
+    assert len(AuditEvent.objects.filter(action="site.agent_silent", organisation=cast.owner)) == 1
+    monkeypatch.setattr(MarketClock, "now", lambda _clock: later)
+
+    assert offered(later) == {elsewhere.pk}
+    client.force_login(cast.owner_trader)
+    for address in (
+        reverse("home"),
+        reverse("supply:offers"),
+        reverse("supply:site", args=[site.pk]),
+        reverse("supply:offer", args=[mine.pk]),
+        reverse("agents:site", args=[site.pk]),
+    ):
+        assert "silent" in client.get(address).content.decode(), address
+
+    assert beat(client, agent).status_code == 200
+    assert Site.objects.get(pk=site.pk).agent_silent_since is None
+    assert offered(later) == {mine.pk, elsewhere.pk}
+    assert AuditEvent.objects.filter(action="site.agent_heard_again").count() == 1
+    assert miss_agents(now=later + MINUTE) == 0
+
+
+def test_those_who_trade_for_the_owner_are_written_to(
+    cast: Cast, agent: EnrolledAgent, now: datetime, django_capture_on_commit_callbacks: Any
+) -> None:
+    people = {user.email for user in (cast.owner_admin, cast.owner_trader)}
+    assert cast.owner_viewer
+    assert cast.stranger
+    with django_capture_on_commit_callbacks(execute=True):
+        miss_agents(now=now + 16 * MINUTE)
+    assert {message.to[0] for message in mail.outbox} == people
+
+
+def test_a_site_whose_agent_was_revoked_goes_off_too(cast: Cast, agent: EnrolledAgent, now: datetime) -> None:
+    """Nothing is delivered there any more. Another agent brings it back."""
+    revoke_token(viewer=cast.viewer_of(cast.owner_admin), token=agent.agent.token, now=now)
+    assert miss_agents(now=now + 16 * MINUTE) == 1
+
+
+def test_in_a_demo_whose_clock_runs_fast_agents_have_as_long(
+    cast: Cast, agent: EnrolledAgent, now: datetime, settings: Any
+) -> None:
+    settings.CLOCK_SPEED = 120
+    assert miss_agents(now=now + 120 * 14 * MINUTE) == 0
+    assert miss_agents(now=now + 120 * 16 * MINUTE) == 1
+    assert site_of(cast.owner).agent_silent_since is not None
