@@ -112,6 +112,9 @@ ACCEPTANCE_LEAST_BANDWIDTH = env.decimal("ACCEPTANCE_LEAST_BANDWIDTH", Decimal("
 NETWORK_PROBES: dict[str, str] = env.dict("NETWORK_PROBES", {})
 # Agents measure every hour; a route that nobody has measured for a day may be another one.
 ROUND_TRIP_FRESH = timedelta(hours=env.int("ROUND_TRIP_FRESH_HOURS", 24))
+# Encrypts the private keys of organisations, to which sites encrypt access details: Fernet keys, the newest
+# first. Without any it follows from SECRET_KEY.
+ACCESS_KEYS: list[str] = env.list("ACCESS_KEYS", [])
 # What a replacement may cost at most, in prices of the agreement that was not kept: the owner pays what is
 # above one, so this bounds what a failure can cost it.
 REPLACEMENT_PRICE_AT_MOST = env.decimal("REPLACEMENT_PRICE_AT_MOST", Decimal("1.5"))

@@ -20,13 +20,14 @@ from marketplace.delivery.changes import wait_for_change
 from marketplace.delivery.models import Delivery, DeliveryTransition
 from marketplace.delivery.selectors import (
     DUE_WITHIN,
+    agents_sites,
     deliveries_of_agent,
     due,
     over_since,
-    sites_of_agent,
     with_state_since,
 )
 from marketplace.delivery.serializers import (
+    AccessForm,
     AgentDeliverySerializer,
     AgentPageSerializer,
     AgentQuery,
@@ -40,7 +41,7 @@ from marketplace.delivery.serializers import (
     TransitionSerializer,
     step_of,
 )
-from marketplace.delivery.services import Step, schedule_new, take_step, take_steps
+from marketplace.delivery.services import Step, give_access, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
 from marketplace.supply.services import keep_round_trips
 
@@ -131,6 +132,19 @@ class AgentSteps(DomainView):
         return Response({"results": results})
 
 
+class AgentAccess(DomainView):
+    @extend_schema(request=AccessForm, responses={204: None})
+    def post(self, request: Request, pk: int) -> Response:
+        """Give the buyer's access details, sealed to its organisation. Given anew, the newest count."""
+        require_agent(self.viewer)
+        delivery = get_object_or_404(deliveries_of_agent(self.viewer), pk=pk)
+        form = AccessForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        sealed = form.validated_data["sealed"]
+        give_access(viewer=self.viewer, delivery=delivery, sealed=sealed, now=self.now)
+        return Response(status=204)
+
+
 class AgentProbes(DomainView):
     @extend_schema(responses={200: ProbesSerializer})
     def get(self, request: Request) -> Response:  # noqa: ARG002
@@ -149,7 +163,7 @@ class AgentRoundTrips(DomainView):
         require_agent(self.viewer)
         form = RoundTripsForm(data=request.data)
         form.is_valid(raise_exception=True)
-        site = get_object_or_404(sites_of_agent(self.viewer), pk=form.validated_data["site"])
+        site = get_object_or_404(agents_sites(self.viewer), pk=form.validated_data["site"])
         keep_round_trips(viewer=self.viewer, site=site, measured=form.measured(), now=self.now)
         return Response(status=204)
 
