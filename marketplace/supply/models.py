@@ -111,6 +111,30 @@ class Fleet(models.Model):
         return f"{self.site_id}/{self.model_id} × {self.cards}"
 
 
+class OfferBatch(models.Model):
+    """Offers that were listed in one transaction: a plan from the calendar, or an imported file.
+
+    ``key`` is made where the batch is confirmed. Confirming twice finds the batch and lists nothing again.
+    """
+
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    key = models.UUIDField()
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["owner", "key"], name="offer_batch_once"),
+        ]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"B{self.pk}"
+
+
 class Offer(models.Model):
     """Cards of one fleet for sale over whole UTC hours.
 
@@ -138,6 +162,9 @@ class Offer(models.Model):
         TermAgreement, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
     )
     np_per_card = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    batch = models.ForeignKey(
+        OfferBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     entered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)

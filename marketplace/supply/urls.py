@@ -1,6 +1,6 @@
 from django.urls import path
 
-from marketplace.supply import views
+from marketplace.supply import plan_views, views
 
 app_name = "supply"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("sites/<int:pk>/fleets/new/", views.new_fleet, name="new_fleet"),
     path("fleets/<int:pk>/cards/", views.resize_fleet, name="resize_fleet"),
     path("offers/", views.offers, name="offers"),
+    path("offers/calendar/", plan_views.calendar, name="calendar"),
     path("offers/new/", views.new_offer, name="new_offer"),
     path("offers/<int:pk>/", views.offer, name="offer"),
     path("offers/<int:pk>/ask/", views.amend_offer, name="amend_offer"),

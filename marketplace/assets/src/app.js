@@ -1,4 +1,5 @@
 import htmx from "htmx.org";
+import { startCalendar } from "./calendar.js";
 import { startClock } from "./clock.js";
 import { startMenus, startDialogs } from "./overlays.js";
 import { startTheme, rememberZone } from "./preferences.js";
@@ -10,6 +11,7 @@ window.htmx = htmx;
 rememberZone();
 startTheme();
 startClock();
+startCalendar();
 startMenus();
 startDialogs();
 startToasts();

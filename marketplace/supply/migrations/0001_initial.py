@@ -202,4 +202,31 @@ class Migration(migrations.Migration):
             model_name='fleet',
             trigger=pgtrigger.compiler.Trigger(name='keeps_what_it_offers', sql=pgtrigger.compiler.UpsertTriggerSql(declare='DECLARE listed bigint; since timestamptz;', func="\n        since := coalesce(NEW.cards_since, '-infinity');\n        listed := (\n    SELECT coalesce(max(total), 0) FROM (\n        SELECT sum(change) OVER (ORDER BY at, change) AS total FROM (\n    SELECT starts_at AS at, cards AS change FROM supply_offer\n        WHERE fleet_id = NEW.id AND state = 'open' AND starts_at < 'infinity' AND ends_at > since\n    UNION ALL\n    SELECT ends_at, -cards FROM supply_offer\n        WHERE fleet_id = NEW.id AND state = 'open' AND starts_at < 'infinity' AND ends_at > since\n    UNION ALL\n    SELECT hour.slot + step.after, hour.cards_sold * step.sign\n        FROM supply_offer withdrawn\n        JOIN supply_offerhour hour ON hour.offer_id = withdrawn.id\n        CROSS JOIN (VALUES (interval '0', 1), (interval '1 hour', -1)) AS step (after, sign)\n        WHERE withdrawn.fleet_id = NEW.id AND withdrawn.state = 'withdrawn'\n        AND hour.slot >= since AND hour.slot < 'infinity'\n) AS changes\n    ) AS totals\n);\n        IF listed > NEW.cards THEN\n            RAISE EXCEPTION 'fleet % lists % cards, it cannot shrink to %', NEW.id, listed, NEW.cards\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'offers_fit_the_fleet';\n        END IF;\n        RETURN NEW;\n    ", hash='d0a40f6c3044924c8eed9bc3a4234586e6c4b4eb', operation='UPDATE OF "cards", "cards_since"', pgid='pgtrigger_keeps_what_it_offers_abda0', table='supply_fleet', when='BEFORE')),
         ),
+        migrations.CreateModel(
+            name='OfferBatch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.UUIDField()),
+                ('entered_at', models.DateTimeField()),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
+            ],
+        ),
+        migrations.AddField(
+            model_name='offer',
+            name='batch',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='supply.offerbatch'),
+        ),
+        migrations.AddConstraint(
+            model_name='offerbatch',
+            constraint=models.UniqueConstraint(fields=('owner', 'key'), name='offer_batch_once'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offerbatch',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='2e2c50496321600cba7645e52594f99e98c151fd', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_2ac01', table='supply_offerbatch', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offerbatch',
+            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='3048e4d05342b595bacf808ab5318f69071eaae5', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_6624b', table='supply_offerbatch', when='BEFORE')),
+        ),
     ]
