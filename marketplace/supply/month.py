@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,6 @@ from marketplace.supply.plan_forms import Month
 from marketplace.web import charts, formats
 
 ROW_HEIGHT = 20
-KINDS = ("past", "sold", "offered", "planned", "planned-night", "harm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,16 @@ def drawing(
 ) -> MonthDrawing:
     start, end = first_slot(month.first, zone), first_slot(month.last + DAY, zone)
     book = fleet_hours(fleet, start, end)
+    highest = max((hour.ask for hour in planned.values()), default=None)
+    hours = _Hours(book, planned, highest, now)
     bars: list[MonthBar] = []
     days: list[MonthDay] = []
     for number, day in enumerate(month.days):
         slots = list(_slots_of(day, zone))
-        bars += _bars(number, slots, zone, _Hours(book, planned, now))
+        bars += _bars(number, slots, zone, hours)
         has_plan = any(slot in planned for slot in slots)
         days.append(MonthDay(day, day.weekday() == 0, has_plan, number * ROW_HEIGHT))
-    hours = [(charts.percent_of(hour, 24), hour) for hour in range(0, 24, 4)]
-    return MonthDrawing(days, bars, hours)
+    return MonthDrawing(days, bars, [(charts.percent_of(hour, 24), hour) for hour in range(0, 24, 4)])
 
 
 def _slots_of(day: date, zone: ZoneInfo) -> Iterator[datetime]:
@@ -87,6 +88,7 @@ class _Hours:
 
     book: FleetHours
     planned: Mapping[datetime, PlannedHour]
+    highest: Decimal | None
     now: datetime
 
     def look(self, slot: datetime) -> tuple[str, str]:
@@ -94,7 +96,8 @@ class _Hours:
         sold, listed = self.book.sold.get(slot, 0), self.book.listed.get(slot, 0)
         if hour is not None and slot >= self.now:
             clashes = not self.book.is_free_for(hour.cards, slot)
-            kind = "harm" if clashes else "planned"
+            kind = "planned" if hour.ask == self.highest else "planned-low"
+            kind = "harm" if clashes else kind
             return kind, self._planned(hour, clashes=clashes)
         if sold:
             cards = formats.cards(sold)
@@ -129,4 +132,4 @@ def _bars(row: int, slots: Sequence[datetime], zone: ZoneInfo, hours: _Hours) ->
 
 
 def today_in(zone: ZoneInfo, now: datetime) -> date:
-    return now.astimezone(UTC).astimezone(zone).date()
+    return now.astimezone(zone).date()

@@ -36,7 +36,7 @@ function fillIn(grid, span) {
   form.elements.last_day.value = dayAt(span.lastDay);
   form.elements.from_hour.value = span.from;
   form.elements.until_hour.value = span.until;
-  if (form.checkValidity()) form.requestSubmit(form.querySelector("[data-plan-add]"));
+  if (form.checkValidity()) form.querySelector("[data-plan-add]").click();
   else form.reportValidity();
 }
 
