@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
+    "marketplace.jobs",
     "marketplace.catalogue",
     "marketplace.terms",
     "marketplace.supply",

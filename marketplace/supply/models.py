@@ -229,3 +229,51 @@ class OfferHour(models.Model):
 
     def __str__(self) -> str:
         return f"O{self.offer_id} {self.slot:%F %H}: {self.cards_sold} of {self.cards_offered}"
+
+
+class OfferImport(models.Model):
+    """A file of offers while somebody mends it. Nothing of it is on the market before it is confirmed.
+
+    ``key`` is that of the batch that it becomes.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Being mended")
+        IMPORTED = "imported", _("Imported")
+
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=120)
+    key = models.UUIDField(unique=True)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    batch = models.OneToOneField(OfferBatch, null=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="imported", batch__isnull=False) | Q(state="open", batch=None),
+                name="offer_import_has_a_batch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OfferImportLine(models.Model):
+    """A line of the file by its columns, as text. ``problems`` says what is wrong with which of them."""
+
+    source = models.ForeignKey(OfferImport, on_delete=models.CASCADE, related_name="lines")
+    number = models.PositiveIntegerField(help_text="in the file, whose first line is 1")
+    values = models.JSONField()
+    problems = models.JSONField(default=dict)
+    left_out = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "number"], name="offer_import_line_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}:{self.number}"

@@ -229,4 +229,36 @@ class Migration(migrations.Migration):
             model_name='offerbatch',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='3048e4d05342b595bacf808ab5318f69071eaae5', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_6624b', table='supply_offerbatch', when='BEFORE')),
         ),
+        migrations.CreateModel(
+            name='OfferImport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=120)),
+                ('key', models.UUIDField(unique=True)),
+                ('state', models.CharField(choices=[('open', 'Being mended'), ('imported', 'Imported')], default='open', max_length=8)),
+                ('created_at', models.DateTimeField()),
+                ('batch', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='supply.offerbatch')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='OfferImportLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(help_text='in the file, whose first line is 1')),
+                ('values', models.JSONField()),
+                ('problems', models.JSONField(default=dict)),
+                ('left_out', models.BooleanField(default=False)),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='supply.offerimport')),
+            ],
+        ),
+        migrations.AddConstraint(
+            model_name='offerimport',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('batch__isnull', False), ('state', 'imported')), models.Q(('batch', None), ('state', 'open')), _connector='OR'), name='offer_import_has_a_batch'),
+        ),
+        migrations.AddConstraint(
+            model_name='offerimportline',
+            constraint=models.UniqueConstraint(fields=('source', 'number'), name='offer_import_line_once'),
+        ),
     ]
