@@ -161,6 +161,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.OrganisationMiddleware",
     "marketplace.web.middleware.ReaderZoneMiddleware",
+    "marketplace.web.middleware.ExpiredLoginMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
 ]
 

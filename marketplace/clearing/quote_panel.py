@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.requests import PageRequest
+from marketplace.catalogue.jurisdictions import jurisdiction_name
 from marketplace.catalogue.models import Precision, Region, Zone
 from marketplace.catalogue.selectors import names_by_slug
 from marketplace.clearing.models import Explanation
@@ -87,7 +88,7 @@ class Shown:
 
     @property
     def unit_price(self) -> str:
-        return self._price(self.quote.cost.unit) if self.quote.cost else ""
+        return self.price(self.quote.cost.unit) if self.quote.cost else ""
 
     @property
     def span(self) -> str:
@@ -119,20 +120,22 @@ class Shown:
     def products(self) -> Iterator[Mapping[str, Any]]:
         for product in self.quote.products:
             yield {
+                "model": product.model,
+                "zone_slug": product.zone,
                 "name": self.names.models.get(product.model, product.model),
                 "zone": self.names.zones.get(product.zone, product.zone),
                 "url": reverse("clearing:product", args=[product.model, product.zone]),
                 "sites": product.sites,
-                "price": self._price(product.unit),
+                "price": self.price(product.unit),
                 "is_dear": self.given.limit is not None and product.unit > self.given.limit,
             }
 
     def constraints(self) -> Iterator[tuple[str, str]]:
         """Each constraint that alone keeps offers away, and what would be without it, the dearest first."""
         for dropped in sorted(self.quote.without, key=lambda each: -self._saved(each)):
-            yield self._named(dropped.constraint), self._without(dropped)
+            yield self.named(dropped.constraint), self._without(dropped)
 
-    def _named(self, constraint: str) -> str:
+    def named(self, constraint: str) -> str:
         name, asked = _capitalised(constraint), asked_in_words(constraint, self.given, self.names)
         return _("%(constraint)s: %(asked)s") % {"constraint": name, "asked": asked} if asked else name
 
@@ -144,15 +147,15 @@ class Shown:
     def _without(self, dropped: Dropped) -> str:
         more, saved = {"more": _more(dropped)}, self._saved(dropped)
         if saved > 0:
-            return _("without it %(price)s less, %(more)s") % {**more, "price": self._price(saved)}
+            return _("without it %(price)s less, %(more)s") % {**more, "price": self.price(saved)}
         if self.quote.cost is None and dropped.cost is not None:
             return _("without it to be had at %(price)s, %(more)s") % {
                 **more,
-                "price": self._price(dropped.cost.unit),
+                "price": self.price(dropped.cost.unit),
             }
         return _("without it no cheaper, %(more)s") % more
 
-    def _price(self, amount: Decimal) -> str:
+    def price(self, amount: Decimal) -> str:
         return formats.price(amount, self.currency, self.quote.unit_name)
 
 
@@ -185,7 +188,7 @@ _ASKED: Mapping[Constraint, Callable[[AlternativeInput, Named], str]] = {
     Constraint.STACK: lambda a, names: ", ".join(names.models[each] for each in a.stacks),
     Constraint.PRECISION: lambda a, _: str(Precision(a.precision).label),
     Constraint.MEMORY: lambda a, _: at_least(gigabytes(a.memory_gb or Decimal(0))),
-    Constraint.JURISDICTION: lambda a, _: ", ".join(a.jurisdictions),
+    Constraint.JURISDICTION: lambda a, _: ", ".join(map(jurisdiction_name, a.jurisdictions)),
     Constraint.LATENCY: _round_trip,
     Constraint.BANDWIDTH: lambda a, _: at_least(bandwidth(a.bandwidth_mbps or 0)),
     Constraint.RENEWABLE_SHARE: lambda a, _: at_least(formats.percent(a.renewable_share or Decimal(0))),

@@ -187,7 +187,7 @@ def test_the_panel_tells_the_cost_and_what_each_constraint_costs(cast: Cast, now
     assert "<strong>¥12.50/card-h</strong>, ¥400.00 in all." in shown
     assert "The cheapest hours: 4\N{NO-BREAK SPACE}h from" in shown
     assert "It is above your limit." in shown
-    assert "Jurisdiction: CN: without it ¥2.50/card-h less, 1 more site" in shown
+    assert "Jurisdiction: Mainland China: without it ¥2.50/card-h less, 1 more site" in shown
     assert "NVIDIA H800" in shown
     assert "It is within your limit." in client.post(reverse("clearing:quote"), form()).content.decode()
 

@@ -5,6 +5,7 @@ import { startTheme, rememberZone } from "./preferences.js";
 import { startToasts } from "./toasts.js";
 import { startCopying } from "./copying.js";
 import { startPalette } from "./palette.js";
+import { startKeeping } from "./keeping.js";
 
 window.htmx = htmx;
 rememberZone();
@@ -15,3 +16,4 @@ startDialogs();
 startToasts();
 startCopying();
 startPalette();
+startKeeping();
