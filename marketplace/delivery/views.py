@@ -45,6 +45,7 @@ def deliveries(request: PageRequest) -> HttpResponseBase:
 def delivery(request: PageRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(with_steps(deliveries_for(request.viewer)), pk=pk)
     context = {"delivery": shown, "steps": list(_steps(shown)), "acceptance": _acceptance(shown)}
+    context["access"] = _access(shown)
     return render(request, "delivery/delivery.html", context)
 
 
@@ -52,6 +53,17 @@ def _acceptance(delivery: Delivery) -> dict[str, Any]:
     """What the site reported of its test, every field of it; nothing where it has not reported."""
     reported = delivery.acceptance
     return {name: reported.get(name) for name in FIELDS} if reported else {}
+
+
+def _access(delivery: Delivery) -> list[tuple[str, str]]:
+    """How the buyer gets in, as the site named it last: short names and values of a step's ``access``."""
+    named = [step.report["access"] for step in delivery.transitions.all() if _is_access(step.report)]
+    return [(name, str(value)) for name, value in named[-1].items()] if named else []
+
+
+def _is_access(report: dict[str, Any]) -> bool:
+    access = report.get("access")
+    return isinstance(access, dict) and all(isinstance(value, (str, int)) for value in access.values())
 
 
 def _steps(delivery: Delivery) -> Iterator[dict[str, Any]]:
