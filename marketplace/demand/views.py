@@ -166,8 +166,8 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
     now = market_now()
     place = id_in(request.POST.get("alternative", "")) or 0
     given = {
-        name: value
-        for name, value in request.POST.items()
+        name: request.POST.get(name, "")
+        for name in request.POST
         if name not in {"csrfmiddlewaretoken", "alternative"}
     }
     changed = with_change(input_of(shown, start=next_hour(now)), place, given)
