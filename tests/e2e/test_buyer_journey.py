@@ -32,6 +32,7 @@ from marketplace.clearing.models import Explanation
 from marketplace.clock import HOUR
 from marketplace.delivery.tasks import schedule
 from marketplace.demand.models import Budget, ComputeRequest
+from tests.agents_at_work import enrolled_at
 from tests.billing.builders import make_billing_facts
 from tests.cast import PASSWORD, Cast
 from tests.clearing.market import make_reference
@@ -80,6 +81,7 @@ def market(cast: Cast, client: Client, monkeypatch: pytest.MonkeyPatch, settings
     make_offer(market.fleet, cards=32, ask="30", hours=100)
     near = make_fleet(make_site(cast.owner, renewable_share=Decimal("0.6")), cards=64)
     market.site = near.site_id
+    market.agent = enrolled_at(near.site).secret
     make_offer(near, cards=48, ask="8", hours=100)
     green = make_site(cast.owner, far, renewable_share=Decimal("0.9"))
     make_offer(make_fleet(green, cards=64), cards=64, ask="6", hours=100)
