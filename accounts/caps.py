@@ -16,11 +16,11 @@ class CapReached(DomainError):
     title = gettext_noop("The organisation has as many of these as it may have")
 
 
-def check_cap(organisation_id: int, rows: QuerySet[Any], *, most: int, message: str) -> None:
-    """``CapReached`` where there are ``most`` of these rows already; ``message`` may name ``%(most)s``.
+def check_cap(organisation_id: int, rows: QuerySet[Any], *, most: int, message: str, adding: int = 1) -> None:
+    """``CapReached`` where ``adding`` rows would make more than ``most``; ``message`` may name ``%(most)s``.
 
     The organisation's row stays locked, so that nobody of it adds another one before this transaction ends.
     """
     lock(organisation_id)
-    if rows.count() >= most:
+    if rows.count() + adding > most:
         raise CapReached(message % {"most": f"{most:,}"}, most=most)

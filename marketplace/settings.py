@@ -154,6 +154,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
+    "marketplace.jobs",
     "marketplace.catalogue",
     "marketplace.terms",
     "marketplace.supply",
@@ -189,6 +190,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.OrganisationMiddleware",
     "marketplace.web.middleware.ReaderZoneMiddleware",
+    "marketplace.web.middleware.ExpiredLoginMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
 ]
 

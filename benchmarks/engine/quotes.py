@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(instance: str, regime: Regime, seed: int) -> Measured:
     market = with_shared_trips(snapshot_from_bytes(stored(instance, regime, seed).read_bytes()))
     started = process_time()
-    book = QuoteBook(market, tuple(last_prices(market)))
+    book = QuoteBook(market, tuple(last_prices(market)), last_sales(market, seed))
     packed = zlib.compress(pickle.dumps(book, pickle.HIGHEST_PROTOCOL), level=1)
     made_s = process_time() - started
     asked = sample(market, seed)
@@ -164,6 +164,18 @@ def last_prices(market: Snapshot) -> Iterator[Price]:
     for (model, zone, currency), known in asks.items():
         for slot in range(market.slots):
             yield Price(model, zone, slot, currency, median_low(known))
+
+
+def last_sales(market: Snapshot, seed: int) -> Iterator[dict[tuple[str, str, str], int]]:
+    """As many runs as a book knows of; each sold up to a tenth of the cards of a product."""
+    chance = random.Random(f"sales:{seed}")  # noqa: S311
+    sites = {site.id: site for site in market.sites}
+    cards: dict[tuple[str, str, str], int] = defaultdict(int)
+    for offer in market.offers:
+        site = sites[offer.site]
+        cards[offer.model, site.zone, site.currency] += offer.free[0]
+    for _ in range(24):
+        yield {product: chance.randint(0, number // 10) for product, number in cards.items()}
 
 
 def sample(market: Snapshot, seed: int) -> list[Request]:

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from accounts.models import Organisation
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.catalogue.models import AcceleratorModel, CurrencyCode, ProfileVersion, Zone
 from marketplace.clearing import triggers
@@ -294,3 +295,28 @@ class OfferOutcome(models.Model):
 
     def __str__(self) -> str:
         return f"M{self.run_id} O{self.offer_id} {self.sold}/{self.free}"
+
+
+class AskReplay(models.Model):
+    """What an owner would have sold in a run with all its asks changed by ``percent``: the run cleared again.
+
+    ``earned`` is at the clearing prices of the replay, before commission. Percent 0 is what the run did.
+    """
+
+    run = models.ForeignKey(MarketRun, on_delete=models.PROTECT, related_name="+")
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    percent = models.SmallIntegerField()
+    currency = models.CharField(max_length=3, choices=CurrencyCode)
+    card_hours = models.PositiveBigIntegerField()
+    earned = models.DecimalField(max_digits=24, decimal_places=6)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "run", "percent", "currency"], name="ask_replay_once_a_step"
+            ),
+            models.CheckConstraint(condition=Q(percent__gt=-100), name="ask_replay_of_an_ask"),
+        ]
+
+    def __str__(self) -> str:
+        return f"M{self.run_id} {self.percent:+} %"

@@ -43,6 +43,34 @@ class Removed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Product:
+    """A product that could serve it: at how many sites, and from what price per unit and hour."""
+
+    model: str
+    zone: str
+    sites: int
+    unit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """How likely the next run matches it, judged from the depth of the book.
+
+    ``cover`` is how often what there is within the limit holds what is asked for. After ``left`` of the last
+    ``runs`` enough of it would have been left by others.
+    """
+
+    cover: Decimal
+    runs: int
+    left: int
+
+    @property
+    def probability(self) -> Decimal | None:
+        """By the rule of succession, so that few runs never make certain; ``None`` where there are none."""
+        return Decimal(self.left + 1) / (self.runs + 2) if self.runs else None
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """What would be if one constraint were not asked for; ``cost`` is ``None`` where it would not help."""
 
@@ -57,7 +85,7 @@ class Quote:
     """One alternative: how many offers, sites and zones could serve it, and the cheapest way to have it.
 
     ``removed`` are the offers that each constraint takes away of those that the ones before it left;
-    ``unit_name`` is what ``Cost.unit`` is for.
+    ``unit_name`` is what ``Cost.unit`` is for. ``products`` are the cheapest of those that would do.
     """
 
     market: int
@@ -67,6 +95,8 @@ class Quote:
     zones: int
     unit_name: str
     cost: Cost | None
+    chance: Chance | None
+    products: tuple[Product, ...]
     without: tuple[Dropped, ...]
 
 
@@ -123,10 +153,20 @@ def _quote(request: RequestInput, given: AlternativeInput, prepared: Prepared, n
         zones=found.zones,
         unit_name=wording.UNIT_NAMES[alternative.unit],
         cost=told(found.cost),
+        chance=_chance(found.depth),
+        products=tuple(
+            Product(*each.product[:2], each.sites, from_micro(each.unit)) for each in found.products
+        ),
         without=tuple(
             Dropped(each.constraint.value, told(each.cost), each.offers, each.sites) for each in found.without
         ),
     )
+
+
+def _chance(depth: engine.Depth | None) -> Chance | None:
+    if depth is None:
+        return None
+    return Chance(Decimal(depth.there) / depth.needed, depth.runs, depth.left)
 
 
 def _told(cost: engine.Cost, work: int, start: datetime) -> Cost:

@@ -34,6 +34,28 @@ class RemovedSerializer(serializers.Serializer[Any]):
     offers = serializers.IntegerField()
 
 
+class ProductSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    zone = serializers.CharField()
+    sites = serializers.IntegerField()
+    unit = serializers.DecimalField(
+        max_digits=24, decimal_places=6, help_text="From, per card or nP, and hour."
+    )
+
+
+class ChanceSerializer(serializers.Serializer[Any]):
+    """Judged from the depth of the book: ``cover`` is how often what there is within the limit holds what is
+    asked for; after ``left`` of the last ``runs`` others would have left enough of it.
+    """
+
+    cover = serializers.DecimalField(max_digits=24, decimal_places=3, rounding=ROUND_FLOOR)
+    runs = serializers.IntegerField()
+    left = serializers.IntegerField()
+    probability = serializers.DecimalField(
+        max_digits=4, decimal_places=3, allow_null=True, help_text="null where no run is known."
+    )
+
+
 class DroppedSerializer(serializers.Serializer[Any]):
     """What would be if this one constraint were not asked for."""
 
@@ -54,6 +76,8 @@ class QuoteSerializer(serializers.Serializer[Any]):
     sites = serializers.IntegerField()
     zones = serializers.IntegerField()
     cost = CostSerializer(allow_null=True, help_text="null where the offers have too few cards.")
+    chance = ChanceSerializer(allow_null=True, help_text="Of the next run; null where there is no cost.")
+    products = ProductSerializer(many=True, help_text="The cheapest of those that would do.")
     without = DroppedSerializer(many=True)
 
 

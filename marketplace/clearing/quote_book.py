@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -19,12 +19,14 @@ from typing import ClassVar
 import structlog
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from marketplace.catalogue.selectors import profiles_in_force
 from marketplace.clearing import snapshot
-from marketplace.clearing.selectors import last_committed
+from marketplace.clearing.models import ClearingPrice
+from marketplace.clearing.selectors import committed_runs, last_committed
 from marketplace.clearing.snapshot.units import Window
 from marketplace.clock import HOUR, next_hour
 from marketplace.engine import Price, QuoteBook
@@ -35,6 +37,9 @@ log = structlog.get_logger(__name__)
 NEWEST = "quotes/newest"
 KEPT_SECONDS = 3600
 """How long a book is quoted from when no newer one is made. The hour that it is as of is always told."""
+
+LAST_RUNS = 24
+"""So many runs say what others buy: enough to tell rare from frequent, few enough to be of these days."""
 
 
 class QuotesInPreparation(DomainError):
@@ -77,7 +82,7 @@ def prepare(*, now: datetime) -> None:
         now=now,
         requests=(),
     )
-    packed = _pack(Prepared(QuoteBook(market, _prices(start)), start))
+    packed = _pack(Prepared(QuoteBook(market, _prices(start), sold_by_last_runs().values()), start))
     digest = hashlib.sha256(packed).hexdigest()
     # First the book, then its name: whoever reads the name finds the book.
     cache.set(_key(digest), packed, 2 * KEPT_SECONDS)
@@ -98,6 +103,17 @@ def _prices(start: datetime) -> Iterator[Price]:
     )
     for model, zone, slot, currency, price in rows.iterator():
         yield Price(model, zone, (slot - start) // HOUR, currency, int(price.scaleb(6)))
+
+
+def sold_by_last_runs() -> Mapping[int, Mapping[tuple[str, str, str], int]]:
+    """The most cards of each product that each of the last runs sold in any hour, by run."""
+    runs = committed_runs().values_list("pk", flat=True)[:LAST_RUNS]
+    sold: dict[int, dict[tuple[str, str, str], int]] = {run: {} for run in runs}
+    rows = ClearingPrice.objects.filter(run__in=list(sold)).order_by()
+    peaks = rows.values_list("run", "model__slug", "zone__slug", "currency").annotate(peak=Max("cards"))
+    for run, model, zone, currency, peak in peaks:
+        sold[run][model, zone, currency] = peak
+    return sold
 
 
 def _key(digest: str) -> str:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from marketplace.clearing import views
+from marketplace.clearing import ask_views, views
 from marketplace.clearing.quote_panel import quote
 
 app_name = "clearing"
@@ -11,5 +11,6 @@ urlpatterns = [
     path("market/runs/<int:pk>/", views.run, name="run"),
     path("market/runs/<int:pk>/prices.csv", views.run_prices, name="run_prices"),
     path("market/explanations/<int:run>/<int:request_pk>/", views.explanation, name="explanation"),
+    path("market/asks/replay/", ask_views.replay_asks, name="replay_asks"),
     path("requests/quote/", quote, name="quote"),
 ]

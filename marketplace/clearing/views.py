@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -26,11 +26,12 @@ from marketplace.catalogue.selectors import (
     profiles_of,
 )
 from marketplace.catalogue.wording import TONES, evidence_name
-from marketplace.clearing import remedies, selectors, wording
+from marketplace.clearing import changes, remedies, selectors, why, wording
 from marketplace.clearing.board import market_board, next_run_at
 from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
 from marketplace.clearing.tables import RUNS
 from marketplace.clock import market_now
+from marketplace.demand.models import ComputeRequest
 from marketplace.demand.selectors import requests_for, with_alternatives
 from marketplace.web import charts
 from marketplace.web.access import may
@@ -250,8 +251,12 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
     found = get_object_or_404(selectors.explanations_for(request.viewer), run=run, request=request_pk)
     asked = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=request_pk)
     alternatives = list(asked.alternatives.all())
+    now = market_now()
     remedy = remedies.remedy(found, alternatives, names_by_slug())
     again = _again(request, found.request.organisation_id, remedy)
+    allocations = selectors.allocations_for(request.viewer).filter(run=run, request=request_pk)
+    allocations = allocations.select_related("alternative")
+    reason = why.why(found, asked, list(allocations))
     context = {
         "explanation": found,
         "funnels": wording.funnels(found, alternatives),
@@ -259,9 +264,25 @@ def explanation(request: PageRequest, run: int, request_pk: int) -> HttpResponse
         "lost_against": wording.lost_against(found, [each.unit for each in alternatives]),
         "again": again,
         "others": selectors.explanations_for(request.viewer).filter(request=request_pk).defer("details")[:12],
-        "allocations": selectors.allocations_for(request.viewer).filter(run=run, request=request_pk),
+        "why": reason,
+        "runners_up": why.runners_up(reason, now=now) if reason else [],
+        "changes": _changes(request, asked, found, remedy, now),
     }
     return render(request, "clearing/explanation.html", context)
+
+
+def _changes(
+    request: PageRequest,
+    asked: ComputeRequest,
+    found: Explanation,
+    remedy: remedies.Remedy | None,
+    now: datetime,
+) -> list[changes.Change]:
+    """What can be pressed to be matched, for those who may; nothing where it has been matched since."""
+    is_past = found.outcome != Explanation.Outcome.UNMATCHED or asked.state == ComputeRequest.State.MATCHED
+    if is_past or not may(request, Capability.TRADE, asked.organisation_id):
+        return []
+    return changes.changes(asked, found, remedy, now=now)
 
 
 def _again(request: PageRequest, buyer: int, remedy: remedies.Remedy | None) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from marketplace.catalogue.jurisdictions import jurisdiction_name
 from marketplace.clearing.models import Explanation, OfferOutcome
 from marketplace.clock import HOUR
 from marketplace.demand.models import Alternative
@@ -213,7 +214,7 @@ _ASKED: Mapping[Constraint, Callable[[Alternative], str]] = {
     Constraint.PRECISION: lambda a: a.get_precision_display(),
     Constraint.MEMORY: lambda a: _given(a.memory_gb, lambda v: at_least(gigabytes(v))),
     Constraint.STACK: lambda a: _listed(a.stacks.all()),
-    Constraint.JURISDICTION: lambda a: _listed(a.jurisdictions),
+    Constraint.JURISDICTION: lambda a: _listed(map(jurisdiction_name, a.jurisdictions)),
     Constraint.LATENCY: _round_trip,
     Constraint.BANDWIDTH: lambda a: _given(a.bandwidth_mbps, lambda v: at_least(bandwidth(v))),
     Constraint.RENEWABLE_SHARE: lambda a: _given(a.renewable_share, lambda v: at_least(formats.percent(v))),

@@ -10,6 +10,7 @@ from typing import Self
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation
+from marketplace.catalogue.jurisdictions import jurisdiction_name
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.demand.models import Budget, Choice
 from marketplace.terms.selectors import can_be_called_off
@@ -35,7 +36,9 @@ class Names:
             models=[(model.slug, str(model)) for model in models],
             stacks=[(stack.slug, str(stack)) for stack in SoftwareStack.objects.order_by("name")],
             regions=[("", _("Anywhere")), *((region.slug, str(region)) for region in regions)],
-            jurisdictions=[(code, code) for code in codes],
+            jurisdictions=sorted(
+                ((code, jurisdiction_name(code)) for code in codes), key=lambda each: each[1]
+            ),
         )
 
 

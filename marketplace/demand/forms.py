@@ -126,7 +126,7 @@ class AlternativeForm(forms.Form):
     accelerator_models = _several(_("Only these models"), "grid sm:grid-cols-2 gap-x-4")
     stacks = _several(_("Only these software stacks"), "grid sm:grid-cols-2 gap-x-4")
 
-    jurisdictions = _several(_("Only in these jurisdictions"), "grid grid-cols-4 sm:grid-cols-8 gap-x-4")
+    jurisdictions = _several(_("Only in these jurisdictions"), "grid grid-cols-2 sm:grid-cols-3 gap-x-4")
     near = forms.ChoiceField(label=_("Near"), required=False)
     round_trip_ms = ExactField(label=_("Round trip, at most"), max_digits=8, decimal_places=3, required=False)
     bandwidth_mbps = forms.IntegerField(label=_("Bandwidth, at least"), required=False, max_value=LARGEST)
@@ -167,23 +167,30 @@ class AlternativeForm(forms.Form):
         answer = Answer(data.pop("together"), data.pop("gangs"), data.pop("interruptible"))
         return AlternativeInput(**{**data, **lists, **answer.fields()})
 
-    def sections(self) -> Iterator[tuple[object, str, bool]]:
-        """Title, template and whether it is open, of what most requests leave empty."""
-        for title, template, names in SECTIONS:
-            yield title, template, any(self[name].value() or self[name].errors for name in names)
+    def sections(self) -> Iterator[tuple[object, object, str, bool]]:
+        """Title, what it is about, template and whether it is open, of what most requests leave empty."""
+        for title, about, template, names in SECTIONS:
+            yield title, about, template, any(self[name].value() or self[name].errors for name in names)
 
 
 SECTIONS = (
     (
-        _("The cards"),
-        "demand/cards.html",
-        ("precision", "memory_gb", "careful", "accelerator_models", "stacks"),
+        _("The place"),
+        _("jurisdiction, round trip, bandwidth"),
+        "demand/place.html",
+        ("jurisdictions", "near", "round_trip_ms", "bandwidth_mbps"),
     ),
-    (_("The place"), "demand/place.html", ("jurisdictions", "near", "round_trip_ms", "bandwidth_mbps")),
     (
         _("Power and trust"),
+        _("renewable share, carbon, verification, notice"),
         "demand/power.html",
         ("renewable_share", "carbon", "verification", "notice_minutes"),
+    ),
+    (
+        _("The cards"),
+        _("memory, precision, software, models"),
+        "demand/cards.html",
+        ("precision", "memory_gb", "careful", "accelerator_models", "stacks"),
     ),
 )
 MANY = ("accelerator_models", "stacks", "jurisdictions")

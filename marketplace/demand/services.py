@@ -107,6 +107,18 @@ def withdraw_request(*, viewer: Viewer, request: ComputeRequest, now: datetime) 
     return request
 
 
+@transaction.atomic
+def replace_request(
+    *, viewer: Viewer, request: ComputeRequest, changed: RequestInput, now: datetime
+) -> ComputeRequest:
+    """Enter a request in place of another, which leaves the market where it is still open. Both or neither:
+    where the new one cannot enter, the old one stays.
+    """
+    if request.state not in {ComputeRequest.State.EXPIRED, ComputeRequest.State.WITHDRAWN}:
+        withdraw_request(viewer=viewer, request=request, now=now)
+    return create_request(viewer=viewer, organisation=request.organisation, request=changed, now=now)
+
+
 def expire_requests(*, now: datetime) -> int:
     """Expire open requests that no run could fill in time any more; returns how many.
 

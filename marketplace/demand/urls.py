@@ -8,6 +8,7 @@ urlpatterns = [
     path("requests/new/", views.create, name="create"),
     path("requests/<int:pk>/", views.request, name="request"),
     path("requests/<int:pk>/withdraw/", views.withdraw, name="withdraw"),
+    path("requests/<int:pk>/change/", views.change, name="change"),
     path("groups/", groups_views.overview, name="groups"),
     path("groups/budgets/", groups_views.new_budget, name="new_budget"),
     path("groups/budgets/<int:pk>/close/", groups_views.close_budget, name="close_budget"),

@@ -20,6 +20,7 @@ from accounts.requests import PageRequest, id_in
 from marketplace.catalogue.selectors import currencies_with_rate
 from marketplace.clock import market_now, next_hour
 from marketplace.demand import forms, services, words
+from marketplace.demand.changing import input_of, with_change
 from marketplace.demand.choices import Groups
 from marketplace.demand.filters import RequestFilter
 from marketplace.demand.forms import Builder
@@ -84,12 +85,14 @@ def _agreements(shown: ComputeRequest) -> QuerySet[Any]:
 @with_organisation
 @require_http_methods(["GET", "POST"])
 def create(request: PageRequest, organisation: Organisation) -> HttpResponse:
-    """The builder. ``add`` and ``remove`` rearrange its alternatives and enter nothing."""
+    """The builder. ``add`` and ``remove`` rearrange its alternatives, ``restore`` gives back what was typed
+    before; none of them enters anything.
+    """
     require_trader(request, organisation, Organisation.Kind.BUYER)
     groups = Groups.of(organisation, now=market_now())
     if request.method != "POST":
-        return _show(request, _opened(request, groups), groups)
-    if "add" in request.POST or "remove" in request.POST:
+        return _show(request, _opened(request, groups), groups, is_fresh=not request.GET)
+    if {"add", "remove", "restore"} & request.POST.keys():
         return _show(request, Builder.rearranged(request.POST, groups), groups)
     return _enter(request, organisation, Builder.sent(request.POST, groups), groups)
 
@@ -113,8 +116,9 @@ def _enter(
     return refused(request, "demand/create.html", {"builder": builder, "groups": groups})
 
 
-def _show(request: PageRequest, builder: Builder, groups: Groups) -> HttpResponse:
-    return render(request, "demand/create.html", {"builder": builder, "groups": groups})
+def _show(request: PageRequest, builder: Builder, groups: Groups, *, is_fresh: bool = False) -> HttpResponse:
+    context = {"builder": builder, "groups": groups, "is_fresh": is_fresh}
+    return render(request, "demand/create.html", context)
 
 
 def _opened(request: PageRequest, groups: Groups) -> Builder:
@@ -146,6 +150,26 @@ def _source(request: PageRequest) -> ComputeRequest | None:
     if number is None:
         return None
     return get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=number)
+
+
+@login_required
+@require_POST
+def change(request: PageRequest, pk: int) -> HttpResponse:
+    """The request again with one change, in place of itself: what an explanation offers to press."""
+    shown = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=pk)
+    now = market_now()
+    place = id_in(request.POST.get("alternative", "")) or 0
+    given = {
+        name: value
+        for name, value in request.POST.items()
+        if name not in {"csrfmiddlewaretoken", "alternative"}
+    }
+    changed = with_change(input_of(shown, start=next_hour(now)), place, given)
+    created = services.replace_request(viewer=request.viewer, request=shown, changed=changed, now=now)
+    messages.success(
+        request, _("%(new)s is on the market in place of %(old)s.") % {"new": created, "old": shown}
+    )
+    return redirect("demand:request", created.pk)
 
 
 @login_required

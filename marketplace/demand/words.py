@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from marketplace.catalogue.jurisdictions import jurisdiction_name
 from marketplace.clock import HOUR
 from marketplace.demand.models import Alternative, ComputeRequest
 from marketplace.web import formats
@@ -125,7 +126,7 @@ def _together(wanted: Alternative) -> str:
 
 def _of_the_place(wanted: Alternative) -> Iterator[tuple[str, str]]:
     if wanted.jurisdictions:
-        yield _("Jurisdictions"), ", ".join(wanted.jurisdictions)
+        yield _("Jurisdictions"), ", ".join(map(jurisdiction_name, wanted.jurisdictions))
     if wanted.near is not None and wanted.round_trip_ms is not None:
         time = formats.milliseconds(wanted.round_trip_ms)
         yield _("Round trip"), _("at most %(time)s to %(place)s") % {"time": time, "place": wanted.near}

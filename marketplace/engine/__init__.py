@@ -14,9 +14,10 @@ from marketplace.engine.codec import (
     snapshot_bytes,
     snapshot_from_bytes,
 )
+from marketplace.engine.depth import Depth
 from marketplace.engine.quotebook import QuoteBook
 from marketplace.engine.quotefill import Cost
-from marketplace.engine.quoting import Quote, Without, quote
+from marketplace.engine.quoting import ProductQuote, Quote, Without, quote
 from marketplace.engine.relaxation import change
 from marketplace.engine.result import (
     Bound,
@@ -69,6 +70,7 @@ __all__ = [
     "Constraint",
     "Cost",
     "Currency",
+    "Depth",
     "Explanation",
     "Funnel",
     "LatencyLimit",
@@ -82,6 +84,7 @@ __all__ = [
     "Placement",
     "Precision",
     "Price",
+    "ProductQuote",
     "Quote",
     "QuoteBook",
     "Rate",

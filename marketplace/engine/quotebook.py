@@ -5,14 +5,14 @@ One process makes the book; others are handed a pickle of it and keep it in memo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from marketplace.engine.eligibility import Standing, Value
-from marketplace.engine.facts import FAR, UNKNOWN, Facts, Ints, Mask
+from marketplace.engine.facts import FAR, UNKNOWN, Facts, Ints, Mask, Product
 from marketplace.engine.result import Constraint, Price
 from marketplace.engine.snapshot import MICRO, Offer, Precision, Snapshot, Workload
 from marketplace.engine.want import bases
@@ -74,9 +74,12 @@ class QuoteBook:
     is the cost of a card-hour in micro-units of the offer's currency: its ask, or the last clearing price
     if that is higher. ``before`` (offers, slots + 1) is the cost of a card until a slot in micro-units of
     the base currency: a measure to rank by, owed by nobody. ``peak`` is the most that is free in any slot.
+    ``sold`` (runs, products) is the most cards that each of the last runs sold in any hour.
     """
 
-    def __init__(self, snapshot: Snapshot, prices: Iterable[Price]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, prices: Iterable[Price], sold: Iterable[Mapping[Product, int]] = ()
+    ) -> None:
         """``prices`` are those of the last run, by slots of this snapshot's horizon."""
         self.slots = snapshot.slots
         self.bases = bases(snapshot)
@@ -90,6 +93,9 @@ class QuoteBook:
         self.free = _narrow(free)
         self.peak = free.max(axis=1, initial=0)
         self.hourly = _narrow(np.maximum(asks, self._price_table(prices)[self.facts.product]))
+        self.sold = [
+            np.array([run.get(each, 0) for each in self.facts.products], dtype=np.int64) for run in sold
+        ]
         self._complete()
 
     def __getstate__(self) -> dict[str, Any]:

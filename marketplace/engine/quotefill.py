@@ -64,8 +64,13 @@ class Shape:
     @property
     def worth(self) -> float:
         """What a unit is worth at the limit over all of the slots, in micro-units of the base currency."""
+        return self.want.alternative.limit * self.hours
+
+    @property
+    def hours(self) -> float:
+        """A price per unit and hour, times this, is that of a unit over all slots, in the base currency."""
         units = self.want.amount / self.want.alternative.gangs if self._in_gangs else 1
-        return self.want.alternative.limit * units / self.want.scale * self.slots * self.want.base / MICRO
+        return units / self.want.scale * self.slots * self.want.base / MICRO
 
     @property
     def _in_gangs(self) -> bool:
@@ -123,7 +128,8 @@ class Search:
 
     def __init__(self, book: QuoteBook, shape: Shape, rows: Ints) -> None:
         self.shape = shape
-        self._book, self._rows = book, rows
+        self.rows = rows
+        self._book = book
         alternative = shape.want.alternative
         self._first, self._end = alternative.earliest, alternative.deadline
         self._steps, self._units = shape.steps(book, rows)
@@ -137,13 +143,23 @@ class Search:
 
     def _steps_free(self, some: Ints) -> Ints:
         """Steps free over each whole run, by candidate and first slot."""
-        free = self._book.free[self._rows[some], self._first : self._end]
+        free = self._book.free[self.rows[some], self._first : self._end]
         return np.asarray(windows.smallest(free, self.shape.slots) // self._steps[some, None])
 
     def _card_costs(self, some: Ints) -> Floats:
         """What a card costs over each whole run."""
-        before = self._book.before[self._rows[some], self._first : self._end + 1]
+        before = self._book.before[self.rows[some], self._first : self._end + 1]
         return np.asarray(before[:, self.shape.slots :] - before[:, : -self.shape.slots])
+
+    def prices(self, some: Ints) -> Floats:
+        """What a unit and hour costs in each row's cheapest run, as ``Cost.unit``."""
+        return np.asarray(self.cheapest[some] / self.shape.hours)
+
+    def within(self, some: Ints, first: int, end: int) -> Mask:
+        """Which rows cost no more than the limit over these hours."""
+        rows = self.rows[some]
+        card = self._book.before[rows, end] - self._book.before[rows, first]
+        return np.asarray(card * (self._steps[some] / self._useful[some]) <= self.shape.worth)
 
     def _unit_costs(self, some: Ints, steps_free: Ints) -> Floats:
         costs = self._card_costs(some) * (self._steps[some] / self._useful[some])[:, None]
@@ -162,7 +178,7 @@ class Search:
 
     def _growing(self, ranked: Ints) -> Iterator[Ints]:
         """The best candidates: several times what is needed, then more of them, then all."""
-        most = self._book.peak[self._rows[ranked]] // self._steps[ranked] * self._units[ranked]
+        most = self._book.peak[self.rows[ranked]] // self._steps[ranked] * self._units[ranked]
         there = np.cumsum(np.minimum(most, self.shape.need))
         number = max(FEWEST_CANDIDATES, int(np.searchsorted(there, 3 * self.shape.need)) + 1)
         while number < ranked.size:
@@ -188,12 +204,12 @@ class Search:
         order = np.argsort(unit_costs, kind="stable")
         order = order[steps_free[order] > 0]
         mix = _compose(order.tolist(), steps_free, units, need)
-        yield [(int(self._rows[some[index]]), number * int(steps[index])) for index, number in mix]
+        yield [(int(self.rows[some[index]]), number * int(steps[index])) for index, number in mix]
         alone = -(-need // units)
         costs = np.where(steps_free >= alone, unit_costs * self._useful[some] * alone, NEVER)
         index = int(costs.argmin())
         if costs[index] < NEVER:
-            yield [(int(self._rows[some[index]]), int(alone[index] * steps[index]))]
+            yield [(int(self.rows[some[index]]), int(alone[index] * steps[index]))]
 
     def _quote(self, start: int, takes: list[Take]) -> Cost:
         want, slots = self.shape.want, self.shape.slots

@@ -14,13 +14,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from marketplace.engine.depth import Depth, depth
 from marketplace.engine.eligibility import STANDING
-from marketplace.engine.facts import Ints, Mask
+from marketplace.engine.facts import Ints, Mask, Product
 from marketplace.engine.quotebook import QuoteBook
 from marketplace.engine.quotefill import NEVER, Cost, Search, shapes
 from marketplace.engine.result import Constraint, Funnel
 from marketplace.engine.snapshot import Request
 from marketplace.engine.want import Want, wants
+
+MOST_PRODUCTS = 8
+"""Of the products that would do, so many are told of: the cheapest."""
 
 LAST = (Constraint.WINDOW, Constraint.CAPACITY, Constraint.LIMIT)
 """Asked after all standing constraints."""
@@ -37,12 +41,22 @@ class Without:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductQuote:
+    """A product that could serve it, at how many sites, and from what price per unit and hour (rounded)."""
+
+    product: Product
+    sites: int
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """An alternative as it could be served now.
 
     ``funnel`` counts offers as explanations do, at the prices of the quote. ``offers``, ``sites`` and
     ``zones`` could serve it or a part of it, whatever it costs; ``cost`` is ``None`` where they are too
-    few. ``without`` has the standing constraints that keep offers away all by themselves.
+    few. ``without`` has the standing constraints that keep offers away all by themselves. ``products`` are
+    the cheapest of those that could serve it, and ``depth`` is that of the book at the hours of ``cost``.
     """
 
     alternative: int
@@ -51,6 +65,8 @@ class Quote:
     sites: int
     zones: int
     cost: Cost | None
+    depth: Depth | None
+    products: tuple[ProductQuote, ...]
     without: tuple[Without, ...]
 
 
@@ -78,15 +94,19 @@ class _Quoter:
 
     def quote(self) -> Quote:
         facts = self._book.facts
-        served = self._rows[self._able & (self._only == 0)]
+        meeting = self._only == 0
+        served = self._rows[self._able & meeting]
         sites = set(facts.site_id[served].tolist())
+        search, cost = self._best(meeting)
         return Quote(
             alternative=self._want.alternative.position,
             funnel=self._funnel(),
             offers=served.size,
             sites=len(sites),
             zones=len(facts.zones(served)),
-            cost=self._cost(self._only == 0),
+            cost=cost,
+            depth=depth(self._book, search, cost, meeting) if search and cost else None,
+            products=tuple(self._products()),
             without=tuple(self._without(sites)),
         )
 
@@ -130,10 +150,26 @@ class _Quoter:
         kept_counts = tuple((constraint, count) for constraint, count in removed if count)
         return Funnel(self._want.alternative.position, offers, kept_counts)
 
-    def _cost(self, allowed: Mask) -> Cost | None:
-        """The fullest, then cheapest fill from the candidates that are allowed."""
-        costs = [cost for search in self._searches if (cost := search.cost(allowed)) is not None]
-        return max(costs, key=lambda cost: (cost.filled, -cost.paid), default=None)
+    def _best(self, allowed: Mask) -> tuple[Search | None, Cost | None]:
+        """The fullest, then cheapest fill from the candidates that are allowed, and what found it."""
+        found = [(search, cost) for search in self._searches if (cost := search.cost(allowed)) is not None]
+        return max(found, key=lambda pair: (pair[1].filled, -pair[1].paid), default=(None, None))
+
+    def _products(self) -> list[ProductQuote]:
+        facts, some = self._book.facts, np.flatnonzero(self._able & (self._only == 0)).astype(np.int64)
+        price = np.min([search.prices(some) for search in self._searches], axis=0)
+        product, sites = facts.product[self._rows[some]], facts.site_id[self._rows[some]]
+        lowest = np.full(len(facts.products), NEVER)
+        np.minimum.at(lowest, product, price)
+        cheapest = [
+            each for each in np.argsort(lowest, kind="stable")[:MOST_PRODUCTS] if lowest[each] < NEVER
+        ]
+        return [
+            ProductQuote(
+                facts.products[each], int(np.unique(sites[product == each]).size), round(lowest[each])
+            )
+            for each in cheapest
+        ]
 
     def _without(self, sites: set[int]) -> Iterator[Without]:
         for number, (constraint, _) in enumerate(self._asked, start=1):
@@ -141,4 +177,4 @@ class _Quoter:
             more = self._rows[self._able & gained]
             if more.size:
                 others = set(self._book.facts.site_id[more].tolist()) - sites
-                yield Without(constraint, self._cost(gained | (self._only == 0)), more.size, len(others))
+                yield Without(constraint, self._best(gained | (self._only == 0))[1], more.size, len(others))

@@ -236,6 +236,7 @@ class OfferFilter(forms.Form):
     site = forms.ModelChoiceField(
         Site.objects.none(), label=_("Site"), required=False, empty_label=_("Any site")
     )
+    batch = forms.IntegerField(required=False, widget=forms.HiddenInput(), max_value=LARGEST)
 
     def __init__(self, *args: Any, sites: QuerySet[Site], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -253,6 +254,8 @@ class OfferFilter(forms.Form):
             offers = offers.filter(state=Offer.State.OPEN, **over)
         if chosen.get("model"):
             offers = offers.filter(fleet__model=chosen["model"])
+        if chosen.get("batch") is not None:
+            offers = offers.filter(batch=chosen["batch"])
         return offers.filter(fleet__site=chosen["site"]) if chosen.get("site") else offers
 
 

@@ -146,6 +146,30 @@ class Fleet(models.Model):
         return f"{self.site_id}/{self.model_id} × {self.cards}"
 
 
+class OfferBatch(models.Model):
+    """Offers that were listed in one transaction: a plan from the calendar, or an imported file.
+
+    ``key`` is made where the batch is confirmed. Confirming twice finds the batch and lists nothing again.
+    """
+
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    key = models.UUIDField()
+    created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    entered_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["owner", "key"], name="offer_batch_once"),
+        ]
+        triggers: ClassVar = [
+            NEVER_TRUNCATED,
+            pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"B{self.pk}"
+
+
 class Offer(models.Model):
     """Cards of one fleet for sale over whole UTC hours.
 
@@ -173,6 +197,9 @@ class Offer(models.Model):
         TermAgreement, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
     )
     np_per_card = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    batch = models.ForeignKey(
+        OfferBatch, null=True, blank=True, on_delete=models.PROTECT, related_name="offers"
+    )
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     entered_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -237,3 +264,51 @@ class OfferHour(models.Model):
 
     def __str__(self) -> str:
         return f"O{self.offer_id} {self.slot:%F %H}: {self.cards_sold} of {self.cards_offered}"
+
+
+class OfferImport(models.Model):
+    """A file of offers while somebody mends it. Nothing of it is on the market before it is confirmed.
+
+    ``key`` is that of the batch that it becomes.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Being mended")
+        IMPORTED = "imported", _("Imported")
+
+    owner = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=120)
+    key = models.UUIDField(unique=True)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    batch = models.OneToOneField(OfferBatch, null=True, on_delete=models.PROTECT, related_name="+")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state="imported", batch__isnull=False) | Q(state="open", batch=None),
+                name="offer_import_has_a_batch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OfferImportLine(models.Model):
+    """A line of the file by its columns, as text. ``problems`` says what is wrong with which of them."""
+
+    source = models.ForeignKey(OfferImport, on_delete=models.CASCADE, related_name="lines")
+    number = models.PositiveIntegerField(help_text="in the file, whose first line is 1")
+    values = models.JSONField()
+    problems = models.JSONField(default=dict)
+    left_out = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "number"], name="offer_import_line_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}:{self.number}"

@@ -7,12 +7,13 @@ no other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +22,7 @@ from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Actor, Capability, Viewer
+from accounts.administration import lock
 from accounts.caps import check_cap
 from accounts.models import Organisation
 from marketplace import book
@@ -28,7 +30,7 @@ from marketplace.catalogue.models import Region
 from marketplace.clock import LATEST, floor_hour
 from marketplace.errors import DomainError, InvalidInput
 from marketplace.supply import reserving, rules
-from marketplace.supply.models import Fleet, Offer, OfferHour, RoundTrip, Site
+from marketplace.supply.models import Fleet, Offer, OfferBatch, OfferHour, RoundTrip, Site
 from marketplace.supply.rules import FleetInput, OfferChange, OfferInput, RoundTripInput, SiteInput
 from marketplace.supply.selectors import most_listed
 
@@ -158,18 +160,67 @@ def create_offer(
     """
     owner = fleet.site.owner_id
     actor = viewer.require(Capability.TRADE, owner)
+    _check_cap(owner, now)
+    return _list_offer(actor=actor, fleet=fleet, offer=offer, now=now, reserved_for=reserved_for)
+
+
+@transaction.atomic
+def list_offers(
+    *,
+    viewer: Viewer,
+    owner: Organisation,
+    offers: Sequence[tuple[Fleet, OfferInput]],
+    key: UUID,
+    now: datetime,
+    listed: Callable[[int], None] = lambda _count: None,
+) -> OfferBatch:
+    """List offers of an owner's fleets, all of them or none. ``listed`` is told how many there are so far.
+
+    The same key again gives the batch that there is and lists nothing. Locks the fleets one by one, in
+    the order in which the offers first name them.
+    """
+    actor = viewer.require(Capability.TRADE, owner.pk)
+    lock(owner.pk)
+    batch, made = OfferBatch.objects.get_or_create(
+        owner=owner, key=key, defaults={"created_by": actor.user, "entered_at": now}
+    )
+    if not made:
+        return batch
+    _check_cap(owner.pk, now, adding=len(offers))
+    for number, (fleet, offer) in enumerate(offers, 1):
+        if fleet.site.owner_id != owner.pk:
+            raise InvalidInput(_("The offers are of fleets of one owner."), {"fleet": str(fleet)})
+        _list_offer(actor=actor, fleet=fleet, offer=offer, now=now, batch=batch)
+        listed(number)
+    return batch
+
+
+def _check_cap(owner: int, now: datetime, *, adding: int = 1) -> None:
     check_cap(
         owner,
         Offer.objects.filter(fleet__site__owner=owner, state=Offer.State.OPEN, ends_at__gt=now),
         most=settings.MOST_OPEN_OFFERS,
         message=_("An owner has at most %(most)s open offers. Withdraw one first."),
+        adding=adding,
     )
+
+
+def _list_offer(
+    *,
+    actor: Actor,
+    fleet: Fleet,
+    offer: OfferInput,
+    now: datetime,
+    reserved_for: int | None = None,
+    batch: OfferBatch | None = None,
+) -> Offer:
     locked = _locked(fleet)
     agreement, offer = reserving.at_the_agreed_price(locked, offer, reserved_for, now=now)
     _check(offer, locked, now)
     created = Offer.objects.create(
         fleet=locked,
         reserved_for=agreement,
+        batch=batch,
         currency=locked.site.region.zone.currency,
         entered_at=now,
         created_by=actor.user,

@@ -167,6 +167,11 @@ def moment(at: dt.datetime, style: str = "minute") -> str:
     return date_format(local, _moment_patterns()[style])
 
 
+def day(on: dt.date) -> str:
+    """A day of somebody's calendar, which no zone changes, e.g. ``2 Mar``."""
+    return date_format(on, _moment_patterns()["day"])
+
+
 def utc(at: dt.datetime) -> str:
     """The moment in ISO 8601 and UTC, for ``<time datetime>``, titles and files."""
     return _aware(at).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

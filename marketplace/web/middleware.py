@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_htmx.http import trigger_client_event
 
 from marketplace.errors import DomainError
@@ -31,6 +34,22 @@ class ReaderZoneMiddleware:
         zone = zone_of(name) or zone_of(getattr(getattr(request, "organisation", None), "time_zone", ""))
         with timezone.override(zone):
             return self.get_response(request)
+
+
+class ExpiredLoginMiddleware:
+    """Nobody is led from the middle of a page to the login: a part of a page that needs one says so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_part = getattr(request, "htmx", False) and response.status_code == HTTPStatus.FOUND
+        if not is_part or not response.headers["Location"].startswith(resolve_url(settings.LOGIN_URL)):
+            return response
+        said = _("You are not signed in any more. What you typed is kept: sign in again and go on.")
+        refusal = HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+        return trigger_client_event(refusal, "toast", {"text": said, "tone": "attention"})
 
 
 class DomainErrorMiddleware:

@@ -184,10 +184,29 @@ def test_the_panel_tells_the_cost_and_what_each_constraint_costs(cast: Cast, now
     quote_book.prepare(now=NOW)
     client = signed_in(cast.buyer_viewer)
     shown = client.post(reverse("clearing:quote"), form(jurisdictions="CN")).content.decode()
-    assert "<strong>¥400.00</strong>, ¥12.50/card-h, over 4\N{NO-BREAK SPACE}h" in shown
+    assert "<strong>¥12.50/card-h</strong>, ¥400.00 in all." in shown
+    assert "The cheapest hours: 4\N{NO-BREAK SPACE}h from" in shown
     assert "It is above your limit." in shown
-    assert "Jurisdiction: without it ¥2.50/card-h less, 1 more site" in shown
+    assert "Jurisdiction: Mainland China: without it ¥2.50/card-h less, 1 more site" in shown
+    assert "NVIDIA H800" in shown
     assert "It is within your limit." in client.post(reverse("clearing:quote"), form()).content.decode()
+
+
+def test_the_chance_is_judged_from_what_the_last_runs_sold(cast: Cast, now: datetime) -> None:
+    """Sixteen cards within the limit for eight: a run that sold nine would not have left enough."""
+    make_reference()
+    make_offer(cards=16)
+    for cards in (8, 9):
+        make_price(make_run(), "10", cards=cards)
+    make_run()
+    quote_book.prepare(now=NOW)
+    chance = quoted().chance
+    assert chance is not None
+    assert (chance.cover, chance.runs, chance.left) == (2, 3, 2)
+    assert chance.probability == Decimal(3) / 5
+    shown = signed_in(cast.buyer_viewer).post(reverse("clearing:quote"), form()).content.decode()
+    assert "<strong>60\N{NARROW NO-BREAK SPACE}%</strong> to match in the next run" in shown
+    assert "enough of it is left in 2 of 3" in shown
 
 
 def test_the_api_quotes_and_enters_nothing(cast: Cast, client: Client, now: datetime) -> None:

@@ -203,7 +203,7 @@ def test_lists_cost_the_same_whatever_their_length(
     for number in range(3):
         delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
         post(client, f"{POLL}/{delivery.pk}/transitions", PROVISIONING, agent)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             assert len(client.get(POLL, headers=agent).json()["results"]) == number + 1
         with django_assert_num_queries(5):
             found = client.get("/api/v1/deliveries", headers=reader).json()["results"]

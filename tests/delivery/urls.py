@@ -4,5 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("api/v1/", include(f"{slice_}.api_urls"))
-    for slice_ in ("marketplace.delivery", "marketplace.demand", "billing.metering")
+    for slice_ in ("marketplace.agents", "marketplace.delivery", "marketplace.demand", "billing.metering")
 ]

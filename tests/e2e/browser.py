@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
@@ -31,8 +32,15 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
+    """A fresh page in English; see ``watched``."""
+    with watched(chromium, "en-GB") as page:
+        yield page
+
+
+@contextmanager
+def watched(chromium: Browser, locale: str) -> Iterator[Page]:
     """A fresh page. The test fails when the page logged an error or asked another origin for something."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=locale)
     page = context.new_page()
     problems: list[str] = []
     page.on("console", lambda message: _note(message, problems))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from marketplace.engine import (
+    MICRO,
     Budget,
     Choice,
     Constraint,
@@ -56,6 +57,7 @@ def test_at_its_lower_ask_an_offer_sells_what_is_said_beside_all_others(snapshot
 @given(snapshots(requests=4) | crowds())
 @markets(100)
 def test_at_its_lower_ask_an_offer_alone_sells_that_much_to_somebody_refused(snapshot: Snapshot) -> None:
+    """A part may be worth as much to the buyer as the whole that is told, so both are asked for."""
     result = clear(snapshot)
     refused = [each.request for each in result.explanations if each.outcome is Outcome.UNMATCHED]
     for outcome in result.offers:
@@ -63,8 +65,9 @@ def test_at_its_lower_ask_an_offer_alone_sells_that_much_to_somebody_refused(sna
             changed = _asking(snapshot, outcome.offer, outcome.remedy.ask)
             alone = _left_of(changed, result, outcome.offer)
             sold = [
-                clear(replace(alone, requests=(each,))).offers[0].sold
+                clear(replace(alone, requests=(asked,))).offers[0].sold
                 for each in snapshot.requests
+                for asked in (each, replace(each, least=MICRO))
                 if each.id in refused
             ]
             assert max(sold) >= outcome.remedy.card_hours
@@ -144,8 +147,9 @@ def _left_of(snapshot: Snapshot, result: Result, identity: int) -> Snapshot:
     only = next(each for each in snapshot.offers if each.id == identity)
     free = list(only.free)
     for each in result.placements:
-        for slot in range(each.first_slot, each.first_slot + each.slots):
-            free[slot - only.first_slot] -= each.cards if each.offer == identity else 0
+        if each.offer == identity:
+            for slot in range(each.first_slot, each.first_slot + each.slots):
+                free[slot - only.first_slot] -= each.cards
     return replace(snapshot, offers=(replace(only, free=tuple(free)),))
 
 

@@ -14,6 +14,7 @@ from marketplace.engine import (
     Alternative,
     Constraint,
     Cost,
+    Depth,
     LatencyLimit,
     Placement,
     Price,
@@ -247,3 +248,55 @@ def test_normalised_work_is_counted_per_unit() -> None:
     cost = only(market([offer(ask=10)], [asked])).cost
     assert cost is not None
     assert (cost.paid, cost.unit, cost.filled) == (money(20), 16_666_667, 1_200_000)
+
+
+def test_the_products_that_would_do_are_told_the_cheapest_first() -> None:
+    offers = [
+        offer(1, ask=12),
+        offer(2, ask=11, site=2),
+        offer(3, ask=10, model="h800"),
+        offer(4, ask=9, model="h800", cards=4),
+    ]
+    quoted = only(market(offers, [request(amount=8, duration=4)], sites=[site(1), site(2)]))
+    assert [(each.product[0], each.sites, each.unit) for each in quoted.products] == [
+        ("h800", 1, money(10)),
+        ("ascend-910b", 2, money(11)),
+    ]
+
+
+def depth_of(snapshot: Snapshot, *sold: int) -> Depth:
+    runs = [{("ascend-910b", "cn-north", "CNY"): cards} for cards in sold]
+    (quoted,) = quote(QuoteBook(snapshot, (), runs), snapshot.requests[0])
+    assert quoted.depth is not None
+    return quoted.depth
+
+
+def test_the_depth_is_what_others_would_have_left_within_the_limit() -> None:
+    """Others buy the eight at 9 first, then those at 10. What costs 30 is above the limit of 20."""
+    offers = [offer(1, ask=10), offer(2, ask=9, stack="other"), offer(3, ask=30)]
+    asked = request(amount=4, gangs=0, stacks=("cann-8",))
+    assert depth_of(market(offers, [asked]), 8, 12, 13) == Depth(there=8, needed=4, runs=3, left=2)
+
+
+def test_a_gang_finds_its_cards_in_one_place_or_not_at_all() -> None:
+    """Four are left of each offer after the eight that others buy of the first."""
+    asked = request(amount=8, gangs=1)
+    offers = [offer(1, cards=8, ask=10), offer(2, cards=12, ask=11)]
+    assert depth_of(market(offers, [asked]), 0, 8, 12, 13).left == 3
+
+
+def test_a_fill_above_the_limit_has_no_depth() -> None:
+    snapshot = market([offer(1, ask=30)], [request(amount=8)])
+    assert depth_of(snapshot, 0, 0) == Depth(there=0, needed=8, runs=2, left=0)
+
+
+@given(priced(tiny(requests=1)))
+@markets(60)
+def test_where_nobody_bought_all_that_is_within_the_limit_is_left(
+    market_and_prices: tuple[Snapshot, tuple[Price, ...]],
+) -> None:
+    snapshot, prices = market_and_prices
+    for quoted in quote(QuoteBook(snapshot, prices, [{}]), snapshot.requests[0]):
+        assert (quoted.depth is None) == (quoted.cost is None)
+        if quoted.cost is not None and quoted.depth is not None:
+            assert (quoted.depth.left == 1) == quoted.cost.within_limit

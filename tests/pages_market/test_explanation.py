@@ -179,7 +179,7 @@ def test_what_was_asked_is_said_beside_each_constraint(cast: Cast, now: datetime
     }
 
     assert said["latency"] == "Round-trip time: 23.4 ms to cn-wuhu"
-    assert said["jurisdiction"] == "Jurisdiction: CN, HK"
+    assert said["jurisdiction"] == "Jurisdiction: Mainland China, Hong Kong"
     assert said["verification"] == "Verification level: Acceptance test passed"
     assert said["capacity"] == "Free cards: 8 cards in one fabric"
     assert said["rate"] == "No rate known for the workload: Training"

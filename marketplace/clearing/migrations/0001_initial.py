@@ -13,6 +13,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
+        ('accounts', '0001_initial'),
         ('catalogue', '0001_initial'),
         ('demand', '0001_initial'),
         ('supply', '0001_initial'),
@@ -296,5 +297,20 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='offeroutcome',
             trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='9f9481da2d9351f9d5033d57a33e1cecb588ccd4', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_0172c', table='clearing_offeroutcome', when='BEFORE')),
+        ),
+        migrations.CreateModel(
+            name='AskReplay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('percent', models.SmallIntegerField()),
+                ('currency', models.CharField(choices=[('CNY', 'Chinese yuan'), ('USD', 'US dollar'), ('EUR', 'Euro')], max_length=3)),
+                ('card_hours', models.PositiveBigIntegerField()),
+                ('earned', models.DecimalField(decimal_places=6, max_digits=24)),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='clearing.marketrun')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('owner', 'run', 'percent', 'currency'), name='ask_replay_once_a_step'), models.CheckConstraint(condition=models.Q(('percent__gt', -100)), name='ask_replay_of_an_ask')],
+            },
         ),
     ]

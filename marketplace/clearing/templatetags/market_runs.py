@@ -9,9 +9,11 @@ from typing import Any
 
 from django import template
 
-from marketplace.clearing import wording
+from marketplace.catalogue.selectors import names_by_slug
+from marketplace.clearing import changes, remedies, wording
 from marketplace.clearing.models import Explanation, OfferOutcome
 from marketplace.clearing.selectors import offer_outcomes_for
+from marketplace.clock import market_now
 from marketplace.demand.models import ComputeRequest
 from marketplace.supply.models import Offer
 
@@ -23,6 +25,14 @@ def lost_against(explanation: Explanation, request: ComputeRequest) -> str:
     """The price that the request lost against in the explanation's run, in words."""
     explanation.request = request
     return wording.lost_against(explanation, [each.unit for each in request.alternatives.all()])
+
+
+@register.simple_tag
+def changes_of(explanation: Explanation, request: ComputeRequest) -> list[changes.Change]:
+    """What would match the request that the explanation refused, as changes to press."""
+    explanation.request = request
+    remedy = remedies.remedy(explanation, list(request.alternatives.all()), names_by_slug())
+    return changes.changes(request, explanation, remedy, now=market_now())
 
 
 @register.simple_tag

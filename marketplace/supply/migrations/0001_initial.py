@@ -226,4 +226,63 @@ class Migration(migrations.Migration):
             model_name='roundtrip',
             trigger=pgtrigger.compiler.Trigger(name='never_changed', sql=marketplace.guards.GuardSql(func="\n            RAISE EXCEPTION 'Cannot update or delete %: its rows are kept as they are', TG_TABLE_NAME\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n        ", hash='7f3e58bee54c3eabd3752d91fb787e50cfb998b1', operation='UPDATE OR DELETE', pgid='pgtrigger_never_changed_d024d', table='supply_roundtrip', when='BEFORE')),
         ),
+        migrations.CreateModel(
+            name='OfferBatch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.UUIDField()),
+                ('entered_at', models.DateTimeField()),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('owner', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
+            ],
+        ),
+        migrations.AddField(
+            model_name='offer',
+            name='batch',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='offers', to='supply.offerbatch'),
+        ),
+        migrations.AddConstraint(
+            model_name='offerbatch',
+            constraint=models.UniqueConstraint(fields=('owner', 'key'), name='offer_batch_once'),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offerbatch',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='2e2c50496321600cba7645e52594f99e98c151fd', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_2ac01', table='supply_offerbatch', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='offerbatch',
+            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='3048e4d05342b595bacf808ab5318f69071eaae5', operation='UPDATE OR DELETE', pgid='pgtrigger_keep_6624b', table='supply_offerbatch', when='BEFORE')),
+        ),
+        migrations.CreateModel(
+            name='OfferImport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=120)),
+                ('key', models.UUIDField(unique=True)),
+                ('state', models.CharField(choices=[('open', 'Being mended'), ('imported', 'Imported')], default='open', max_length=8)),
+                ('created_at', models.DateTimeField()),
+                ('batch', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='supply.offerbatch')),
+                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organisation')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='OfferImportLine',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(help_text='in the file, whose first line is 1')),
+                ('values', models.JSONField()),
+                ('problems', models.JSONField(default=dict)),
+                ('left_out', models.BooleanField(default=False)),
+                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='supply.offerimport')),
+            ],
+        ),
+        migrations.AddConstraint(
+            model_name='offerimport',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('batch__isnull', False), ('state', 'imported')), models.Q(('batch', None), ('state', 'open')), _connector='OR'), name='offer_import_has_a_batch'),
+        ),
+        migrations.AddConstraint(
+            model_name='offerimportline',
+            constraint=models.UniqueConstraint(fields=('source', 'number'), name='offer_import_line_once'),
+        ),
     ]

@@ -74,6 +74,12 @@ def until(start: dt.datetime, end: dt.datetime) -> str:
 
 
 @register.filter
+def day(on: dt.date) -> str:
+    """A day of a calendar, e.g. ``2 Mar``."""
+    return formats.day(on)
+
+
+@register.filter
 def utc(at: dt.datetime) -> str:
     """The moment in ISO 8601 and UTC, for ``<time datetime>`` and titles."""
     return formats.utc(at)

@@ -9,7 +9,7 @@ from tests.cast import Cast
 from tests.pages_market.scenes import make_explanation, make_run
 from tests.permissions.objects import Given, a_run, buyers_request, listed, owners_offer
 from tests.permissions.rows.api_clearing import BYTES
-from tests.permissions.table import READERS, Row, api_list, api_object
+from tests.permissions.table import READERS, Row, api_list, api_object, only
 
 SNAPSHOT = (
     b'{"format":2,"horizon_start":"","slots":0,"base_currency":"CNY","currencies":[],"models":[],"sites":[],'
@@ -42,4 +42,10 @@ ROWS = [
         given=a_run_of_the_buyer,
     ),
     Row("api:offer-outcome-list", api_list(), given=listed(an_outcome), shown_to=READERS),
+    # Nothing was cleared yet, so there is nothing to replay; the stranger is an owner as well.
+    Row(
+        "clearing:replay_asks",
+        only(409, "trader", "admin", "stranger", auditor=404, operator=404),
+        method="POST",
+    ),
 ]

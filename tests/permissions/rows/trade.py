@@ -128,6 +128,7 @@ ROWS = [
     Row("demand:create", BUYERS_FORM | {"trader": 422, "admin": 422}, method="POST", of="buyer"),
     Row("demand:request", page(counterparty=404), of="buyer", given=a_request),
     Row("demand:withdraw", CHANGE, method="POST", of="buyer", given=a_request),
+    Row("demand:change", CHANGE, method="POST", of="buyer", given=a_request),
     Row("clearing:quote", page(stranger=200), method="POST", of="buyer", body=an_unfinished_request),
     Row("agreements:list", LIST | {"counterparty": 200}),
     Row("agreements:agreement", BOTH_SIDES, given=an_agreement),
