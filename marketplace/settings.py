@@ -154,6 +154,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
+    "marketplace.notifications",
     "marketplace.jobs",
     "marketplace.catalogue",
     "marketplace.terms",
@@ -293,6 +294,10 @@ CELERY_BEAT_SCHEDULE = {
     "check the ledger": _periodic("billing.check_ledger", _every(timedelta(days=1), at_least=60)),
     "make partitions of readings": _periodic(
         "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
+    ),
+    "mail notifications": _periodic("notifications.mail_at_once", schedule(60)),
+    "mail the news of the day": _periodic(
+        "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)
     ),
     "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),

@@ -14,11 +14,11 @@ from django.db import connection, transaction
 
 from accounts import audit
 from accounts.actors import Actor
-from billing.metering.models import Meter
+from billing.metering.models import MEANS
 from marketplace.delivery.models import Delivery
 
 MICROSECONDS = "(extract(epoch FROM ends_at - starts_at) * 1000000)::bigint"
-MEAN = f"meter = '{Meter.UTILISATION.value}'"
+MEAN = f"meter IN ({', '.join(repr(meter.value) for meter in sorted(MEANS))})"
 # What an hour holds, as a sum over readings; the columns of these names are those of a reading.
 SUMS = f"""
     sum(CASE WHEN {MEAN} THEN quantity * {MICROSECONDS} ELSE quantity END)::bigint AS quantity,

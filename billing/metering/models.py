@@ -30,14 +30,19 @@ KEEP = pgtrigger.Protect(name="keep", operation=pgtrigger.Update | pgtrigger.Del
 class Meter(models.TextChoices):
     """What a meter event counts.
 
-    Quantities are whole card-seconds or watt-hours, which add up, or a mean in hundredths of a
-    percent, which does not.
+    Quantities are whole card-seconds or watt-hours, which add up, or means, which do not: in hundredths
+    of a percent, and in MiB or watts of one card.
     """
 
     ALLOCATED = "card-seconds.allocated", _("Allocated card-seconds")
     ACTIVE = "card-seconds.active", _("Active card-seconds")
     UTILISATION = "utilisation.mean", _("Mean utilisation, 1/100 %")
     ENERGY = "energy.wh", _("Energy, Wh")
+    MEMORY = "memory.mean", _("Mean memory in use, MiB a card")
+    POWER = "power.mean", _("Mean power, W a card")
+
+
+MEANS = frozenset({Meter.UTILISATION, Meter.MEMORY, Meter.POWER})
 
 
 class EventKey(models.Model):
@@ -209,8 +214,8 @@ class MeteredHour(models.Model):
 
     @property
     def figure(self) -> Decimal | None:
-        """The sum, or the mean in hundredths of a percent; ``None`` for a mean of which nothing counts."""
-        if self.meter != Meter.UTILISATION:
+        """The sum, or the mean; ``None`` for a mean of which nothing counts."""
+        if self.meter not in MEANS:
             return Decimal(self.quantity)
         return Decimal(self.quantity) / self.weight if self.weight else None
 

@@ -17,6 +17,8 @@ from marketplace.delivery.models import Delivery
 MOST_WATTS_A_CARD = 10_000
 # All cards busy all the time, in hundredths of a percent.
 FULL = 10_000
+# In the units of the meters: hundredths of a percent, MiB and watts of one card.
+MOST_OF_A_MEAN = {Meter.UTILISATION: FULL, Meter.MEMORY: 4 * 2**20, Meter.POWER: MOST_WATTS_A_CARD}
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = 1_000_000
@@ -130,8 +132,8 @@ def most_possible(meter: Meter, length: int, cards: int) -> int:
 
     A mean has no interval in its bound.
     """
-    if meter is Meter.UTILISATION:
-        return FULL
+    if meter in MOST_OF_A_MEAN:
+        return MOST_OF_A_MEAN[meter]
     if meter is Meter.ENERGY:
         return -(-length * cards * MOST_WATTS_A_CARD // HOUR)
     return length * cards // SECOND

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Max, Q, QuerySet, Sum
 
 from accounts.actors import Capability, Viewer
-from billing.metering.models import Meter, MeteredHour, Reading, ReadingConflict
+from billing.metering.models import MEANS, MeteredHour, Reading, ReadingConflict
 
 
 def _parties(viewer: Viewer, path: str) -> Q:
@@ -42,7 +42,7 @@ def usage_by_slot(readings: QuerySet[Reading]) -> QuerySet[Reading, Any]:
     Means do not add up and are left out.
     """
     return (
-        readings.exclude(meter=Meter.UTILISATION)
+        readings.exclude(meter__in=MEANS)
         .order_by("delivery", "slot", "meter")
         .values("delivery", "slot", "meter")
         .annotate(total=Sum("quantity"), readings=Sum("sign"), last_reading=Max("pk"))

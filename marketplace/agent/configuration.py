@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from marketplace.agent.manual import ManualDriver
 from marketplace.agent.slurm.commands import Commands
 from marketplace.agent.slurm.driver import SlurmDriver
 from marketplace.agent.slurm.settings import Cards, Cluster, Probe
+from marketplace.agent.telemetry.holders import Configured, Holders, SlurmJobs
+from marketplace.agent.telemetry.samples import Card
+from marketplace.agent.telemetry.sources import Exporter, Prometheus, Source
 
 DRIVERS = ("slurm", "kubernetes", "ssh-manual")
 PROBE_SECONDS = 120
@@ -32,6 +35,7 @@ class Configuration:
     state: Path
     driver: str
     own: Mapping[str, Any]
+    telemetry: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Configuration:
@@ -41,8 +45,10 @@ class Configuration:
                 state=Path(_text(told, "state")),
                 driver=_text(told, "driver"),
                 own=told.get(told["driver"], {}),
+                telemetry=_table(told, "telemetry"),
             )
             configuration.make_driver()
+            configuration.sources()
         except (OSError, tomllib.TOMLDecodeError, SiteProblem) as error:
             raise BadConfiguration(f"{path}: {error}") from error
         return configuration
@@ -65,6 +71,26 @@ class Configuration:
                 return self.manual()
             case _:
                 raise SiteProblem(f"“driver” is “{self.driver}”; it is one of {', '.join(DRIVERS)}.")
+
+    def sources(self) -> list[Source]:
+        """Exporters and Prometheus servers, as [[telemetry.exporters]] and [[telemetry.prometheus]] say."""
+        exporters = [
+            Exporter(url=_text(one, "url"), node=_text(one, "node"))
+            for one in _tables(self.telemetry, "exporters")
+        ]
+        servers = [
+            Prometheus(url=_text(one, "url"), nodes=_texts(one, "nodes"))
+            for one in _tables(self.telemetry, "prometheus")
+        ]
+        return [*exporters, *servers]
+
+    def holders(self) -> Holders:
+        """In Slurm jobs say whose a card is; elsewhere [telemetry.cards] does: "node/index" = delivery."""
+        if self.driver == "slurm":
+            return SlurmJobs(Commands(_texts(self.own, "environment")))
+        told = _table(self.telemetry, "cards")
+        cards = {Card(*_node_and_index(name)): _delivery(name, delivery) for name, delivery in told.items()}
+        return Configured(cards)
 
     def manual(self) -> ManualDriver:
         if self.driver != "ssh-manual":
@@ -120,6 +146,26 @@ def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = table.get(name, {})
     if not isinstance(value, dict):
         raise SiteProblem(f"“{name}” is no table.")
+    return value
+
+
+def _tables(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    value = table.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise SiteProblem(f"“{name}” is no list of tables: write [[telemetry.{name}]] above each.")
+    return value
+
+
+def _node_and_index(name: str) -> tuple[str, str]:
+    node, slash, index = name.rpartition("/")
+    if not slash or not node or not index:
+        raise SiteProblem(f'“{name}” under [telemetry.cards] is no card: write "node/index".')
+    return node, index
+
+
+def _delivery(name: str, value: object) -> int:
+    if type(value) is not int:
+        raise SiteProblem(f"“{name}” under [telemetry.cards] is held by {value!r}, and no delivery's number.")
     return value
 
 

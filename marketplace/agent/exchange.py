@@ -111,6 +111,11 @@ class Exchange:
         """How the agent is."""
         self._send("POST", "/api/v1/agent/heartbeat", content=_json(told))
 
+    def idle_cards(self, slot: str, cards: Mapping[str, Mapping[str, int]]) -> None:
+        """What the cards that no delivery held did in an hour."""
+        rows = [{"card": card, "meters": dict(meters)} for card, meters in cards.items()]
+        self._send("POST", "/api/v1/agent/idle-cards", content=_json({"slot": slot, "cards": rows}))
+
     def announce_key(self, public_key: str) -> None:
         self._send("POST", "/api/v1/agent/key", content=_json({"public_key": public_key}))
 

@@ -6,7 +6,7 @@ import argparse
 import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,11 +14,14 @@ import httpx
 
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.configuration import IDENTITY, Configuration
+from marketplace.agent.doctor import findings
 from marketplace.agent.enrolling import enrol, rotate
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.exchange import Exchange, Unavailable, connect
 from marketplace.agent.reconciling import Reconciler, Turn
 from marketplace.agent.signing import SignedBy
+from marketplace.agent.telemetry.collecting import Telemetry
+from marketplace.agent.telemetry.store import Samples
 
 CONFIGURATION = Path("/etc/cardhour/agent.toml")
 STATE = Path("/var/lib/cardhour")
@@ -67,8 +70,11 @@ def run(configuration: Configuration, options: argparse.Namespace) -> int:
 
 def doctor(configuration: Configuration, _options: argparse.Namespace) -> int:
     """What works and what does not, each in a line; 1 where anything does not."""
-    findings = [_finding(name, check) for name, check in _checks(configuration)]
-    return int(not all(findings))
+    all_well = True
+    for is_well, line in findings(configuration):
+        _say(line)
+        all_well = all_well and is_well
+    return int(not all_well)
 
 
 def status(configuration: Configuration, _options: argparse.Namespace) -> int:
@@ -101,16 +107,28 @@ def _agent(configuration: Configuration) -> Iterator[Reconciler]:
         except OSError as error:
             raise SiteProblem(f"Another agent works in {configuration.state}.") from error
         buffer = Buffer.open(configuration.state / "buffer.sqlite3")
+        samples = Samples.open(configuration.state / "samples.sqlite3")
         try:
-            driver = configuration.make_driver()
-            yield Reconciler(Exchange(client), driver, buffer, driver_name=configuration.driver)
+            yield Reconciler(
+                Exchange(client),
+                configuration.make_driver(),
+                buffer,
+                driver_name=configuration.driver,
+                telemetry=_telemetry(configuration, samples),
+            )
         finally:
             buffer.close()
+            samples.close()
 
 
 def _client(configuration: Configuration) -> httpx.Client:
     """One whose requests are signed with the key that is in the file at the time."""
     return connect(configuration.identity().url, SignedBy(configuration.identity))
+
+
+def _telemetry(configuration: Configuration, samples: Samples) -> Telemetry | None:
+    sources = configuration.sources()
+    return Telemetry(sources, configuration.holders(), samples) if sources else None
 
 
 def _turn(agent: Reconciler, waited: float) -> float:
@@ -142,42 +160,6 @@ def _report(turn: Turn) -> None:
         _say(f"{turn.deliveries} deliveries; {turn.told} events told")
     for delivery, problem in turn.problems:
         _complain(f"D{delivery}: {problem}" if delivery else problem)
-
-
-def _checks(configuration: Configuration) -> Iterator[tuple[str, Callable[[], str]]]:
-    def exchange() -> str:
-        with _client(configuration) as client:
-            clock, rows = Exchange(client).deliveries()
-        ahead = round(time.time() - clock.now().timestamp())
-        if clock.speed == 1 and abs(ahead) > 2:
-            raise SiteProblem(f"It answers, but this clock is {ahead} seconds ahead of its: set up NTP.")
-        return f"it answers, with {len(rows)} deliveries to look after"
-
-    def buffer() -> str:
-        configuration.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = Buffer.open(configuration.state / "buffer.sqlite3")
-        waiting, refused = kept.waiting(), len(kept.refused())
-        kept.close()
-        if refused:
-            raise SiteProblem(f"The exchange refused {refused} events: cardhour-agent status")
-        return f"{waiting} events wait"
-
-    def driver() -> str:
-        return f"{len(configuration.make_driver().present())} deliveries are set up"
-
-    yield "configuration", lambda: f"driver {configuration.driver}"
-    yield "exchange", exchange
-    yield "buffer", buffer
-    yield configuration.driver, driver
-
-
-def _finding(name: str, check: Callable[[], str]) -> bool:
-    try:
-        _say(f"ok      {name}: {check()}")
-    except AgentError as problem:
-        _say(f"WRONG   {name}: {problem}")
-        return False
-    return True
 
 
 def _parser() -> argparse.ArgumentParser:

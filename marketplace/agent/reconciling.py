@@ -20,6 +20,7 @@ from marketplace.agent.events import ALLOCATED, Metered, moment
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
 from marketplace.agent.network import measure
 from marketplace.agent.sealing import seal
+from marketplace.agent.telemetry.collecting import Telemetry
 from marketplace.agent.usage import Span, cells, without
 from marketplace.agent.version import VERSION
 
@@ -65,6 +66,7 @@ class Reconciler:
     clock: Callable[[], float] = time.time
     full_every: float = 300
     driver_name: str = ""
+    telemetry: Telemetry | None = None
     version: str = ""
     last_full: float | None = None
     last_network: float | None = None
@@ -105,9 +107,13 @@ class Reconciler:
         self._attempt(0, self.driver.watch)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)
+        self._look_at_the_cards()
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
         self._attempt(0, self._measure_network, {one.site for one in due})
+        if self.telemetry is not None:
+            over = self.now - SETTLE
+            self._attempt(0, self.telemetry.tell_idle_hours, self.exchange, now=over, offset=self.offset)
         self.buffer.forget(self._moment())
 
     def _tell_how_it_is(self) -> None:
@@ -130,6 +136,7 @@ class Reconciler:
         """While the exchange does not answer, the buyer has what it was to have, to its end and no longer."""
         self.offset, self.offset_since = self.buffer.clock_offset() or (0, 0)
         self.now = int(self.clock()) - self.offset
+        self._look_at_the_cards()
         self._attempt(0, self.driver.watch)
         for row in self.buffer.remembered():
             delivery = Delivery.of(row)
@@ -265,6 +272,8 @@ class Reconciler:
         asked_again = max(self.now - LOOK_BACK, self.offset_since) if again else self.now
         for cell in cells(delivery.metered):
             over = cell.until + SETTLE <= self.now
+            if over and cell.since not in known:
+                self._note_telemetry(delivery, cell)
             if over and (cell.since not in known or cell.until > asked_again):
                 self._note(delivery, cell)
 
@@ -277,6 +286,19 @@ class Reconciler:
         )
         metered = Metered(delivery.site, delivery.id, ALLOCATED, cell, quantity)
         self.buffer.note(metered, now=self._moment())
+
+    def _look_at_the_cards(self) -> None:
+        if self.telemetry is not None:
+            problems = self.telemetry.collect(int(self.clock()))
+            self.turn_now.problems += [(0, problem) for problem in problems]
+
+    def _note_telemetry(self, delivery: Delivery, cell: Span) -> None:
+        """Once, with the hour's usage, which comes last: an agent killed between finds both to be done."""
+        if self.telemetry is None:
+            return
+        told = self.telemetry.of_delivery(delivery.id, shifted(cell, self.offset))
+        for meter, quantity in told.items():
+            self.buffer.note(Metered(delivery.site, delivery.id, meter, cell, quantity), now=self._moment())
 
     def _tell(self) -> None:
         self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())

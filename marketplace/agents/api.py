@@ -20,6 +20,10 @@ from marketplace.agents.keys import key_id_of, public_key_of
 from marketplace.agents.models import KEY_LENGTH, Agent
 from marketplace.agents.signatures import verify
 from marketplace.api.views import DomainView
+from marketplace.clock import floor_hour, is_of_our_time
+
+MOST_CARDS = 20_000
+IDLE_METERS = frozenset({"card-seconds.active", "utilisation.mean", "memory.mean", "power.mean", "energy.wh"})
 
 
 class KeyForm(serializers.Serializer[Any]):
@@ -109,6 +113,46 @@ class AgentHeartbeat(DomainView):
             agent=agent, told=services.Heartbeat(**form.validated_data), now=self.now, wall_now=wall_now
         )
         return Response({"silent_after": int(settings.AGENT_SILENT_AFTER.total_seconds())})
+
+
+class IdleCardForm(serializers.Serializer[Any]):
+    card = serializers.CharField(max_length=120, help_text="node/index")
+    meters = serializers.DictField(
+        child=serializers.IntegerField(min_value=0, max_value=2**53),
+        help_text="By meter, as in meter events; what is not known is left out.",
+    )
+
+    def validate_meters(self, meters: dict[str, int]) -> dict[str, int]:
+        if unknown := sorted(set(meters) - IDLE_METERS):
+            raise serializers.ValidationError(f"{', '.join(unknown)}: give {', '.join(sorted(IDLE_METERS))}.")
+        return meters
+
+
+class IdleHourForm(serializers.Serializer[Any]):
+    slot = serializers.DateTimeField(help_text="a full hour of UTC that is over")
+    cards = serializers.ListField(child=IdleCardForm(), max_length=MOST_CARDS)
+
+    def validate_slot(self, slot: datetime) -> datetime:
+        if slot != floor_hour(slot) or not is_of_our_time(slot):
+            raise serializers.ValidationError("Give a full hour of UTC.")
+        return slot
+
+
+class StoredSerializer(serializers.Serializer[Any]):
+    stored = serializers.IntegerField()
+
+
+class AgentIdleCards(DomainView):
+    @extend_schema(request=IdleHourForm, responses={200: StoredSerializer})
+    def post(self, request: Request) -> Response:
+        """What the cards that no delivery held did in an hour. Told again, it replaces what was told."""
+        agent = agent_of(request)
+        form = IdleHourForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        told = form.validated_data
+        cards = {row["card"]: row["meters"] for row in told["cards"]}
+        stored = services.store_idle_hour(agent=agent, slot=told["slot"], cards=cards, now=self.now)
+        return Response({"stored": stored})
 
 
 class AgentSelf(DomainView):

@@ -82,3 +82,20 @@ class EnrolmentCode(models.Model):
 
     def __str__(self) -> str:
         return f"code {self.pk} for {self.site_id}"
+
+
+class IdleCardHour(models.Model):
+    """What a card did in an hour in which no delivery held it: by meter, and only what was told."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
+    slot = models.DateTimeField()
+    card = models.CharField(max_length=120, help_text="node/index")
+    meters = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "slot", "card"], name="idle_card_hour_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.card} {self.slot:%F %H}"

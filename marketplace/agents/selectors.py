@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,7 +11,7 @@ from django.db.models import Max, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from accounts.actors import Capability, Viewer
-from marketplace.agents.models import Agent, EnrolmentCode
+from marketplace.agents.models import Agent, EnrolmentCode, IdleCardHour
 from marketplace.supply.models import Site
 
 
@@ -40,3 +42,27 @@ def silent_sites(now: datetime) -> QuerySet[Site]:
     """
     heard = Max(Greatest("agents__enrolled_at", Coalesce("agents__seen_at", "agents__enrolled_at")))
     return Site.objects.annotate(heard_at=heard).filter(heard_at__lt=now - silent_after())
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """The idle cards of a site in the last hour that was told. None where nobody told a figure."""
+
+    slot: datetime
+    cards: int
+    power: int | None
+    energy: int | None
+
+
+def idle_cards(site: Site) -> Idle | None:
+    """Power and energy are those of all cards together that told theirs."""
+    newest = IdleCardHour.objects.filter(site=site).order_by("-slot").values_list("slot", flat=True).first()
+    if newest is None:
+        return None
+    meters = list(IdleCardHour.objects.filter(site=site, slot=newest).values_list("meters", flat=True))
+    return Idle(newest, len(meters), _sum(meters, "power.mean"), _sum(meters, "energy.wh"))
+
+
+def _sum(meters: Iterable[Mapping[str, int]], name: str) -> int | None:
+    told = [one[name] for one in meters if name in one]
+    return sum(told) if told else None

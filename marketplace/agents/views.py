@@ -20,7 +20,7 @@ from accounts.services import revoke_token
 from marketplace.agents import services
 from marketplace.agents.models import EnrolmentCode
 from marketplace.agents.presentation import advice, line_of
-from marketplace.agents.selectors import agents_for, open_code
+from marketplace.agents.selectors import agents_for, idle_cards, open_code
 from marketplace.agents.tables import AGENTS
 from marketplace.clock import market_now
 from marketplace.supply.models import Site
@@ -53,6 +53,7 @@ def _context(request: PageRequest, shown: Site, secret: str = "") -> dict[str, A
         "site": shown,
         "agent": agent,
         "line": line,
+        "idle": idle_cards(shown),
         "advice": list(advice(line, now)) if line is not None else [],
         "code": open_code(shown, wall_now=datetime.now(UTC)),
         "command": f"cardhour-agent enrol {settings.BASE_URL} --code {secret}" if secret else "",

@@ -44,7 +44,7 @@ ON_WRITING = {
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "accounts.authentication.BearerTokenAuthentication"
+    target_class = "marketplace.agents.authentication.TokenAuthentication"
     name = "bearer"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:  # noqa: ARG002
@@ -52,7 +52,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "chk_…",
-            "description": "A token of an organisation, made under API tokens.",
+            "description": "A token of an organisation, from its page API tokens; or of an agent that signs.",
         }
 
 

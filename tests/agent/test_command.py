@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 import zipfile
@@ -100,10 +102,16 @@ def test_a_key_that_others_can_read_is_not_used(config: Path) -> None:
 
 
 def test_the_doctor_says_what_is_wrong(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exporter = '[[telemetry.exporters]]\nurl = "http://127.0.0.1:2/metrics"\nnode = "n1"\n'
+    config.write_text(config.read_text() + exporter)
     code, lines = said(config, "doctor", capsys=capsys)
     assert code == 1
     assert "ok      configuration: driver ssh-manual" in lines
-    assert "WRONG   exchange: GET /api/v1/agent/deliveries?limit=500: ConnectError" in lines
+    assert "ok      key: " in lines
+    assert "WRONG   exchange: GET /api/v1/agent/self: ConnectError" in lines
+    assert "WRONG   clock: GET /api/v1/agent/deliveries?limit=500: ConnectError" in lines
+    assert "MiB are free at" in lines
+    assert "WRONG   cards at http://127.0.0.1:2/metrics: http://127.0.0.1:2/metrics does not answer" in lines
     assert "ok      buffer: 0 events wait" in lines
     assert "ok      ssh-manual: 0 deliveries are set up" in lines
 
@@ -136,6 +144,18 @@ def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (code, "none.toml" in lines) == (1, True)
 
 
+def third_party_imports() -> set[str]:
+    """What the agent's modules import that Python does not bring."""
+    names: set[str] = set()
+    for module in (ROOT / "marketplace" / "agent").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names.add(str(node.module).partition(".")[0])
+            elif isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+    return names - set(sys.stdlib_module_names) - {"marketplace"}
+
+
 def test_the_wheel_holds_the_agent_and_needs_nothing_of_the_exchange(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT / "packaging" / "agent", check=True, capture_output=True)
@@ -143,8 +163,11 @@ def test_the_wheel_holds_the_agent_and_needs_nothing_of_the_exchange(tmp_path: P
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
-    assert all(name.startswith(("marketplace/agent/", "cardhour_agent-")) for name in names)
-    # Everything of the standard library, httpx and what that needs; nothing else is on the path.
+    assert all(name.startswith(("marketplace/agent/", "cardhour-")) for name in names)
+    [told] = (tmp_path / "site").glob("*.dist-info/METADATA")
+    needed = re.findall(r"^Requires-Dist: ([\w-]+).*; extra == 'agent'", told.read_text(), re.MULTILINE)
+    assert {name.replace("-", "_") for name in needed} == third_party_imports()
+    assert "Requires-Dist: django" not in told.read_text().lower()
     blocked = (
         "import sys; sys.modules['django'] = None; from marketplace.agent.main import main; main(['-h'])"
     )

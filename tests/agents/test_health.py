@@ -13,15 +13,18 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent
 from accounts.services import revoke_token
+from marketplace.agent.exchange import Exchange, Refused, connect
 from marketplace.agents.models import Agent
+from marketplace.agents.selectors import Idle, idle_cards
 from marketplace.agents.services import miss_agents
 from marketplace.clearing.snapshot.supply import open_offers
 from marketplace.clearing.snapshot.units import Window
 from marketplace.clock import MarketClock
 from marketplace.supply.models import Site
-from tests.agents_at_work import EnrolledAgent, agent_of
+from tests.agent.in_process import exchange_transport
+from tests.agents_at_work import HOST, EnrolledAgent, agent_of
 from tests.cast import Cast, bearer
-from tests.factories import START, make_fleet, make_offer, make_site, site_of
+from tests.factories import HOUR, START, make_fleet, make_offer, make_site, site_of
 from tests.pages_market.scenes import make_rates
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("now")]
@@ -167,3 +170,23 @@ def test_in_a_demo_whose_clock_runs_fast_agents_have_as_long(
     assert miss_agents(now=now + 120 * 14 * MINUTE) == 0
     assert miss_agents(now=now + 120 * 16 * MINUTE) == 1
     assert site_of(cast.owner).agent_silent_since is not None
+
+
+def test_idle_cards_are_shown_with_what_is_known_of_them(
+    cast: Cast, client: Client, agent: EnrolledAgent
+) -> None:
+    told = {
+        "n1/0": {"power.mean": 71, "energy.wh": 71},
+        "n1/1": {"power.mean": 70},
+        "n1/2": {"memory.mean": 0},
+    }
+    transport = exchange_transport()
+    with connect(HOST, agent.auth, transport=transport) as line:
+        for cards in ({"n1/0": {"power.mean": 9}}, told):  # told again, the last one counts
+            Exchange(line).idle_cards("2026-03-02T07:00:00Z", cards)
+        with pytest.raises(Refused, match="invalid_input"):
+            Exchange(line).idle_cards("2026-03-02T07:00:00Z", {"n1/0": {"price": 1}})
+        with pytest.raises(Refused, match="invalid_input"):
+            Exchange(line).idle_cards("2026-03-02T07:30:00Z", told)
+    assert idle_cards(agent.agent.site) == Idle(START - 2 * HOUR, 3, power=141, energy=71)
+    assert "141 W" in page(client, cast, agent.agent.site)

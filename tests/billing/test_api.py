@@ -92,7 +92,7 @@ def test_a_single_event_is_a_batch_of_one(cast: Cast, delivery: Delivery) -> Non
         (b"{}", BATCH, 400, "malformed_batch"),
         (b"", BATCH, 400, "malformed_batch"),
         (b"[" + b"1," * 10_000 + b"1]", BATCH, 413, "batch_too_large"),
-        (b" " * (MOST_BYTES + 1), BATCH, 413, "batch_too_large"),
+        (b" " * (MOST_BYTES + 1), BATCH, 413, "body_too_large"),
         (b"[]", "application/json", 415, "unsupported_media_type"),
     ],
     ids=["no array", "nothing", "too many", "too long", "another type"],

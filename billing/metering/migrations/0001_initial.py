@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slot', models.DateTimeField()),
-                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh')], max_length=30)),
+                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh'), ('memory.mean', 'Mean memory in use, MiB a card'), ('power.mean', 'Mean power, W a card')], max_length=30)),
                 ('quantity', models.BigIntegerField()),
                 ('weight', models.BigIntegerField()),
                 ('readings', models.IntegerField(help_text='events that count')),
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField(help_text='market time')),
                 ('stored_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='wall time')),
                 ('sign', models.SmallIntegerField(default=1)),
-                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh')], max_length=30)),
+                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh'), ('memory.mean', 'Mean memory in use, MiB a card'), ('power.mean', 'Mean power, W a card')], max_length=30)),
                 ('source', models.CharField(max_length=200)),
                 ('event_id', models.CharField(max_length=200)),
                 ('body', models.TextField()),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='correction', serialize=False, to='metering.eventkey')),
                 ('corrects', models.UUIDField(db_index=True)),
-                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh')], max_length=30)),
+                ('meter', models.CharField(choices=[('card-seconds.allocated', 'Allocated card-seconds'), ('card-seconds.active', 'Active card-seconds'), ('utilisation.mean', 'Mean utilisation, 1/100 %'), ('energy.wh', 'Energy, Wh'), ('memory.mean', 'Mean memory in use, MiB a card'), ('power.mean', 'Mean power, W a card')], max_length=30)),
                 ('occurred_at', models.DateTimeField(help_text='the time of the event')),
             ],
         ),

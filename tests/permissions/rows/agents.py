@@ -18,6 +18,7 @@ HEARTBEAT = {
     "reconciled_at": None,
     "site_time": 1_772_442_000,
 }
+IDLE = {"slot": "2026-03-02T07:00:00Z", "cards": [{"card": "n1/0", "meters": {"power.mean": 71}}]}
 ADMINISTRATORS = only(302, "admin", counterparty=404)
 
 
@@ -42,5 +43,6 @@ ROWS = [
     ),
     Row("api:agent-self", agents(token_stranger=200)),
     Row("api:agent-key", agents(token_stranger=200), method="POST", body=NEW_KEY),
+    Row("api:agent-idle-cards", agents(token_stranger=200), method="POST", body=IDLE),
     Row("api:agent-heartbeat", agents(token_stranger=200), method="POST", body=HEARTBEAT),
 ]
