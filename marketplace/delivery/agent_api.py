@@ -23,6 +23,7 @@ from marketplace.delivery.selectors import (
     deliveries_of_agent,
     due,
     over_since,
+    sites_of_agent,
     with_state_since,
 )
 from marketplace.delivery.serializers import (
