@@ -41,7 +41,8 @@ def _matched(request: ComputeRequest, made: Sequence[Agreement]) -> News:
 
 
 def _sold(run: MarketRun, owner: int, made: Sequence[Agreement]) -> News:
-    card_hours = formats.number(sum(agreement.card_hours for agreement in made))
+    hours = [each.card_hours for each in made if each.card_hours is not None]  # of a run: all of them
+    card_hours = formats.number(sum(hours))
     return News(
         kind=Kind.SOLD,
         organisation=owner,
