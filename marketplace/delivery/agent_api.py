@@ -20,10 +20,10 @@ from marketplace.delivery.changes import wait_for_change
 from marketplace.delivery.models import Delivery, DeliveryTransition
 from marketplace.delivery.selectors import (
     DUE_WITHIN,
-    agents_sites,
     deliveries_of_agent,
     due,
     over_since,
+    sites_of_agent,
     with_state_since,
 )
 from marketplace.delivery.serializers import (
@@ -163,7 +163,7 @@ class AgentRoundTrips(DomainView):
         require_agent(self.viewer)
         form = RoundTripsForm(data=request.data)
         form.is_valid(raise_exception=True)
-        site = get_object_or_404(agents_sites(self.viewer), pk=form.validated_data["site"])
+        site = get_object_or_404(sites_of_agent(self.viewer), pk=form.validated_data["site"])
         keep_round_trips(viewer=self.viewer, site=site, measured=form.measured(), now=self.now)
         return Response(status=204)
 

@@ -64,16 +64,15 @@ def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
     )
 
 
+def sites_of_agent(viewer: Viewer) -> QuerySet[Site]:
+    """The sites for which the viewer may deliver: of an agent, the one."""
+    mine = Site.objects.filter(owner__in=viewer.organisations_with(Capability.DELIVER))
+    return mine if viewer.site is None else mine.filter(pk=viewer.site)
+
+
 def at_its_sites(viewer: Viewer) -> Q:
     """Of deliveries: those that the viewer may move on. An agent does so at one site."""
-    mine = Q(site__owner__in=viewer.organisations_with(Capability.DELIVER))
-    return mine if viewer.site is None else mine & Q(site=viewer.site)
-
-
-def agents_sites(viewer: Viewer) -> QuerySet[Site]:
-    """The sites for which the viewer may deliver; an agent's own."""
-    sites = Site.objects.filter(owner__in=viewer.organisations_with(Capability.DELIVER))
-    return sites if viewer.site is None else sites.filter(pk=viewer.site)
+    return Q(site__in=sites_of_agent(viewer))
 
 
 def due(deliveries: QuerySet[Delivery], before: datetime) -> QuerySet[Delivery]:
