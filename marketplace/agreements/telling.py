@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import MarketRun
+from marketplace.clock import hours_between
 from marketplace.demand.models import ComputeRequest
 from marketplace.notifications.models import Kind
 from marketplace.notifications.services import News
@@ -41,8 +42,9 @@ def _matched(request: ComputeRequest, made: Sequence[Agreement]) -> News:
 
 
 def _sold(run: MarketRun, owner: int, made: Sequence[Agreement]) -> News:
-    hours = [each.card_hours for each in made if each.card_hours is not None]  # of a run: all of them
-    card_hours = formats.number(sum(hours))
+    card_hours = formats.number(
+        sum(each.cards * hours_between(each.starts_at, each.ends_at) for each in made)
+    )
     return News(
         kind=Kind.SOLD,
         organisation=owner,

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.actors import Capability, Viewer
 from accounts.models import Organisation
@@ -35,6 +36,7 @@ HIGHEST_MICRO = int(HIGHEST_PRICE * engine.MICRO)
 
 class NothingToReplay(DomainError):
     code = "nothing_to_replay"
+    title = gettext_noop("There is nothing to replay")
 
 
 @dataclass(frozen=True, slots=True)
