@@ -38,6 +38,13 @@ def changes_of(explanation: Explanation, request: ComputeRequest) -> list[change
 
 
 @register.simple_tag
+def funnels_of(explanation: Explanation, request: ComputeRequest) -> list[wording.Funnel]:
+    """The offers that each constraint left, for each alternative."""
+    explanation.request = request
+    return wording.funnels(explanation, list(request.alternatives.all()))
+
+
+@register.simple_tag
 def next_run() -> datetime | None:
     """When the next run is due; ``None`` where it is due already."""
     return next_run_at(runs().first(), now=market_now())
