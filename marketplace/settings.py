@@ -112,6 +112,9 @@ ACCEPTANCE_LEAST_BANDWIDTH = env.decimal("ACCEPTANCE_LEAST_BANDWIDTH", Decimal("
 NETWORK_PROBES: dict[str, str] = env.dict("NETWORK_PROBES", {})
 # Agents measure every hour; a route that nobody has measured for a day may be another one.
 ROUND_TRIP_FRESH = timedelta(hours=env.int("ROUND_TRIP_FRESH_HOURS", 24))
+# Encrypts the private keys of organisations, to which sites encrypt access details: Fernet keys, the newest
+# first. Without any it follows from SECRET_KEY.
+ACCESS_KEYS: list[str] = env.list("ACCESS_KEYS", [])
 # What a replacement may cost at most, in prices of the agreement that was not kept: the owner pays what is
 # above one, so this bounds what a failure can cost it.
 REPLACEMENT_PRICE_AT_MOST = env.decimal("REPLACEMENT_PRICE_AT_MOST", Decimal("1.5"))
@@ -151,6 +154,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "template_partials.apps.SimpleAppConfig",
     "accounts.apps.AccountsConfig",
+    "marketplace.notifications",
     "marketplace.jobs",
     "marketplace.catalogue",
     "marketplace.terms",
@@ -290,6 +294,10 @@ CELERY_BEAT_SCHEDULE = {
     "check the ledger": _periodic("billing.check_ledger", _every(timedelta(days=1), at_least=60)),
     "make partitions of readings": _periodic(
         "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
+    ),
+    "mail notifications": _periodic("notifications.mail_at_once", schedule(60)),
+    "mail the news of the day": _periodic(
+        "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)
     ),
     "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),

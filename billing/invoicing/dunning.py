@@ -16,9 +16,11 @@ from accounts import audit
 from accounts.actors import OF_ROLE, Actor, Capability
 from accounts.models import Organisation, User
 from accounts.suspension import suspend
+from billing.invoicing import telling
 from billing.invoicing.models import Document, DunningNotice, DunningPolicy, DunningStep, Suspension
 from billing.invoicing.receivables import Overdue, overdue_at, today_in
 from billing.money import from_minor
+from marketplace.notifications.services import notify
 
 Action = DunningStep.Action
 LANGUAGES = ("en", "zh-hans")
@@ -88,6 +90,7 @@ def _take(overdue: Overdue, step: DunningStep, *, now: datetime, actor: Actor) -
         now=now,
         data={"number": overdue.number, "days": overdue.days, "open": overdue.open},
     )
+    notify(telling.overdue(overdue), now=now)
     transaction.on_commit(partial(_write_to, organisation, overdue, step))
     return notice
 

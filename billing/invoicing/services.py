@@ -30,11 +30,13 @@ from billing.invoicing.models import (
 )
 from billing.invoicing.numbering import number_of, take_for, year_of
 from billing.invoicing.spans import next_interval
+from billing.invoicing.telling import finalised
 from billing.ledger.services import Entry, post_journals
 from billing.locks import try_billing_lock
 from billing.rating.models import ParkedUsage
 from billing.rating.services import rated_until
 from billing.rating.settling import due_agreements
+from marketplace.notifications.services import notify_all
 
 BATCH = 2_000
 Kind = Document.Kind
@@ -181,6 +183,7 @@ class _Finalising:
         self._write_taxes(made, wanted)
         for document in made:
             record_finalised(document, actor=self.actor, now=self.now)
+        notify_all([finalised(document) for document in made], now=self.now)
         return made
 
     def _part(self) -> int:

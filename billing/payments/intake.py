@@ -23,6 +23,7 @@ from billing.invoicing.models import Document
 from billing.ledger.models import Account, Journal
 from billing.ledger.services import Leg
 from billing.money import from_minor
+from billing.payments import telling
 from billing.payments.allocating import Reason, allocate, lock_invoices, lock_party, plan_of
 from billing.payments.booking import Cause, book, on_invoices
 from billing.payments.due import due_on
@@ -30,6 +31,7 @@ from billing.payments.models import UNDER_WAY, Customer, Payment, RailName, Save
 from billing.payments.rails import Answer, Outcome, PayIn
 from billing.payments.rails.choice import rail_of
 from marketplace.errors import DomainError, InvalidInput, NotAllowed
+from marketplace.notifications.services import notify_all
 
 State = Payment.State
 RAIL = task_actor("payments.rail")
@@ -198,6 +200,7 @@ def finish(payment: Payment, invoices: Sequence[Document], *, cause: Cause, debi
     payment.save()
     allocate(payment, plan, reason=Reason.PAID, journal=journal, now=cause.now)
     _record("payments.payment_succeeded", payment, actor=cause.actor, now=cause.now)
+    notify_all(telling.paid(payment, invoices), now=cause.now)
     return journal
 
 

@@ -20,13 +20,15 @@ from accounts.models import Organisation, User
 from billing.ledger.models import Account, Journal
 from billing.ledger.services import Leg
 from billing.money import from_minor
-from billing.payments import pain001
+from billing.payments import pain001, telling
 from billing.payments.balances import Balance, balance_of, balances_of, statements_paid_by
 from billing.payments.booking import IN_TRANSIT, STRIPE, Cause, book, move, reverse
 from billing.payments.models import BankAccount, ConnectedAccount, Payout, PayoutBatch, RailName
 from billing.payments.rails import Answer, Outcome, PayOut
 from billing.payments.rails.choice import rail_of
 from marketplace.errors import DomainError, NotAllowed
+from marketplace.notifications.models import Kind
+from marketplace.notifications.services import notify
 
 SENDER = task_actor("payments.send_payouts")
 State = Payout.State
@@ -219,6 +221,7 @@ def executed(payout: Payout, *, actor: Actor, now: datetime) -> None:
     payout.state, payout.reason = State.EXECUTED, ""
     payout.save()
     _record("payments.payout_executed", payout, actor=actor, now=now)
+    notify(telling.payout(Kind.PAYOUT_SENT, payout), now=now)
 
 
 @transaction.atomic
@@ -240,6 +243,7 @@ def _fail(payout: Payout, reason: str, *, actor: Actor, now: datetime) -> None:
     payout.state, payout.reason = State.FAILED, reason[:300]
     payout.save()
     _record("payments.payout_failed", payout, actor=actor, now=now)
+    notify(telling.payout(Kind.PAYOUT_FAILED, payout), now=now)
 
 
 @transaction.atomic

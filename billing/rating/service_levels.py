@@ -185,10 +185,10 @@ def _covered(agreements: Iterable[int], until: int) -> dict[int, list[tuple[date
 def _suspended(agreements: Iterable[int]) -> dict[int, timedelta]:
     """The longest time in which a delivery was suspended: readings of whole hours do not show it."""
     longest: dict[int, timedelta] = defaultdict(timedelta)
-    rows = Suspension.objects.filter(delivery__agreement__in=agreements)
-    for agreement, since, until in rows.values_list("delivery__agreement", "starts_at", "ends_at"):
-        if until is not None:
-            longest[agreement] = max(longest[agreement], until - since)
+    rows = Suspension.objects.filter(delivery__agreement__in=agreements, ends_at__isnull=False)
+    lengths = rows.annotate(length=F("ends_at") - F("starts_at")).values_list("delivery__agreement", "length")
+    for agreement, length in lengths:
+        longest[agreement] = max(longest[agreement], length)
     return longest
 
 

@@ -231,13 +231,19 @@ class Buffer:
     @contextmanager
     def _written(self) -> Iterator[None]:
         """All of it or nothing, and on disk when it is over."""
-        self.database.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self.database.execute("ROLLBACK")
-            raise
-        self.database.execute("COMMIT")
+            self.database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.database.rollback()
+                raise
+            self.database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise BufferBroken(
+                f"The buffer cannot be written ({error}): nothing was noted, and it is metered again. "
+                "Make room on its disk, and see that its file is the agent's."
+            ) from error
 
 
 def _told(cursor: sqlite3.Cursor) -> Iterator[Told]:

@@ -12,6 +12,7 @@ from typing import Any
 from marketplace.agent.driver import Driver
 from marketplace.agent.errors import SiteProblem
 from marketplace.agent.identity import Identity
+from marketplace.agent.kubernetes import configured as kubernetes
 from marketplace.agent.manual import ManualDriver
 from marketplace.agent.slurm.commands import Commands
 from marketplace.agent.slurm.driver import SlurmDriver
@@ -20,10 +21,9 @@ from marketplace.agent.telemetry.holders import Configured, Holders, SlurmJobs
 from marketplace.agent.telemetry.samples import Card
 from marketplace.agent.telemetry.sources import Exporter, Prometheus, Source
 
-DRIVERS = ("slurm", "ssh-manual")
-IDENTITY = "identity.json"
+DRIVERS = ("slurm", "kubernetes", "ssh-manual")
 PROBE_SECONDS = 120
-SECRET = 0o077
+IDENTITY = "identity.json"
 
 
 class BadConfiguration(SiteProblem):
@@ -65,6 +65,8 @@ class Configuration:
         match self.driver:
             case "slurm":
                 return SlurmDriver(self._cluster(), Commands(_texts(self.own, "environment")))
+            case "kubernetes":
+                return kubernetes.driver_of(self.own)
             case "ssh-manual":
                 return self.manual()
             case _:
@@ -109,7 +111,7 @@ class Configuration:
             _number(buyer): tuple(str(login) for login in logins)
             for buyer, logins in _table(self.own, "users").items()
         }
-        return Cluster(models, users, self._probe())
+        return Cluster(models, users, self._probe(), str(self.own.get("access", "")))
 
     def _probe(self) -> Probe | None:
         """``probe`` is the command of the acceptance test, as a list of words."""

@@ -40,6 +40,8 @@ class Delivery:
     since: int
     held: bool
     retries_left: int
+    access_key: str
+    access_given: bool
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
@@ -61,6 +63,8 @@ class Delivery:
             since=0 if row["state_since"] is None else floor(_seconds(row["state_since"])),
             held=row["held"],
             retries_left=row["retries_left"],
+            access_key=row["access_key"] or "",
+            access_given=row["access_given"],
         )
 
     def wanted(self, offset: int) -> Wanted:

@@ -56,11 +56,17 @@ class Driver(Protocol):
     def visible(self, wanted: Wanted) -> int:
         """How many of the cards of a delivery that is under way are there, at most those that were sold."""
 
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        """How the buyer's people get to the cards, by name; empty where the site tells them otherwise."""
+
     def stop(self, delivery: int) -> bool:
         """Let nothing more begin and end what runs; whether nothing runs any more."""
 
     def remove(self, delivery: int) -> None:
         """Take away what was made for the delivery, and nothing else."""
+
+    def watch(self) -> None:
+        """Note what the scheduler will not remember, at every turn; nothing where it has an accounting."""
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         """What the buyer had in a span that is over and lies inside of one hour, while it is present."""

@@ -89,6 +89,18 @@ class Exchange:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
+    def give_access(self, pk: int, sealed: str) -> None:
+        self._send("POST", f"/api/v1/agent/deliveries/{pk}/access", content=_json({"sealed": sealed}))
+
+    def probes(self) -> list[dict[str, str]]:
+        """Where round trips are measured to."""
+        found: list[dict[str, str]] = self._send("GET", "/api/v1/agent/probes")["probes"]
+        return found
+
+    def report_round_trips(self, site: int, measurements: list[dict[str, Any]]) -> None:
+        body = _json({"site": site, "measurements": measurements})
+        self._send("POST", "/api/v1/agent/round-trips", content=body)
+
     def enrol(self, code: str, public_key: str) -> dict[str, Any]:
         """Become the agent of a site: its token, and which site it is."""
         body = _json({"code": code, "public_key": public_key})
@@ -111,15 +123,6 @@ class Exchange:
         """Who the agent is to the exchange."""
         told: dict[str, Any] = self._send("GET", "/api/v1/agent/self")
         return told
-
-    def probes(self) -> list[dict[str, str]]:
-        """Where round trips are measured to."""
-        found: list[dict[str, str]] = self._send("GET", "/api/v1/agent/probes")["probes"]
-        return found
-
-    def report_round_trips(self, site: int, measurements: list[dict[str, Any]]) -> None:
-        body = _json({"site": site, "measurements": measurements})
-        self._send("POST", "/api/v1/agent/round-trips", content=body)
 
     def _pages(self, path: str) -> Iterator[dict[str, Any]]:
         address: str | None = f"{path}?limit={PAGE}"

@@ -6,9 +6,11 @@ and `taken-back` write into it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -52,13 +54,14 @@ class ManualDriver:
         return frozenset(int(name) for name in names if name.isascii() and name.isdecimal())
 
     def provide(self, wanted: Wanted) -> None:
-        known = self._read(wanted.delivery)
-        if known is None:
-            known = Handover(wanted.delivery, wanted.buyer, wanted.cards, wanted.model)
-        elif known.cards == wanted.cards:
-            return
-        known.cards = wanted.cards
-        self._write(known)
+        with self._alone():
+            known = self._read(wanted.delivery)
+            if known is None:
+                known = Handover(wanted.delivery, wanted.buyer, wanted.cards, wanted.model)
+            elif known.cards == wanted.cards:
+                return
+            known.cards = wanted.cards
+            self._write(known)
 
     def accept(self, wanted: Wanted) -> Acceptance:
         known = self._read(wanted.delivery)
@@ -75,6 +78,14 @@ class ManualDriver:
         known = self._read(wanted.delivery)
         return 0 if known is None else min(known.held, wanted.cards)
 
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        """What people put beside the record, in a file that only they can read."""
+        try:
+            text = (self.folder / f"{wanted.delivery}.access").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        return {"access": text}
+
     def stop(self, delivery: int) -> bool:
         known = self._read(delivery)
         if known is not None and known.held:
@@ -86,6 +97,9 @@ class ManualDriver:
 
     def remove(self, delivery: int) -> None:
         self._path(delivery).unlink(missing_ok=True)
+        (self.folder / f"{delivery}.access").unlink(missing_ok=True)
+
+    def watch(self) -> None: ...
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         known = self._read(wanted.delivery)
@@ -96,15 +110,17 @@ class ManualDriver:
         """The buyer has so many cards from a moment on."""
         if cards < 1:
             raise SiteProblem(f"{cards} cards cannot be handed over. Say `taken-back` where none is left.")
-        known = self._asked(delivery)
-        known.end(at)
-        known.holdings.append(Holding(cards, at, None))
-        self._write(known)
+        with self._alone():
+            known = self._asked(delivery)
+            known.end(at)
+            known.holdings.append(Holding(cards, at, None))
+            self._write(known)
 
     def take_back(self, delivery: int, *, at: int) -> None:
-        known = self._asked(delivery)
-        known.end(at)
-        self._write(known)
+        with self._alone():
+            known = self._asked(delivery)
+            known.end(at)
+            self._write(known)
 
     def _asked(self, delivery: int) -> Handover:
         known = self._read(delivery)
@@ -116,18 +132,39 @@ class ManualDriver:
         return self.folder / f"{delivery}.json"
 
     def _read(self, delivery: int) -> Handover | None:
+        path = self._path(delivery)
         try:
-            kept = json.loads(self._path(delivery).read_text(encoding="utf-8"))
+            kept = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:
+            raise SiteProblem(
+                f"{path} cannot be read ({error}). Put it right; nothing is guessed."
+            ) from error
         return Handover(**kept | {"holdings": [Holding(**one) for one in kept["holdings"]]})
 
     def _write(self, handover: Handover) -> None:
         """All of it or nothing, and on disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         new = self.folder / f"{handover.delivery}.new"
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(asdict(handover), file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._path(handover.delivery))
+        try:
+            with new.open("w", encoding="utf-8") as file:
+                json.dump(asdict(handover), file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path(handover.delivery))
+        except OSError as error:
+            raise SiteProblem(f"{new} cannot be written ({error.strerror}): nothing was noted.") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """The agent and the command that people use change the same file: one after the other."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.folder.parent / f"{self.folder.name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise SiteProblem(f"{self.folder} cannot be written ({error.strerror}).") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)

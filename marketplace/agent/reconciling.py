@@ -19,6 +19,7 @@ from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered, moment
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
 from marketplace.agent.network import measure
+from marketplace.agent.sealing import seal
 from marketplace.agent.telemetry.collecting import Telemetry
 from marketplace.agent.usage import Span, cells, without
 from marketplace.agent.version import VERSION
@@ -68,8 +69,8 @@ class Reconciler:
     telemetry: Telemetry | None = None
     version: str = ""
     last_full: float | None = None
-    reconciled: int | None = None
     last_network: float | None = None
+    reconciled: int | None = None
     is_full: bool = True
     now: int = 0
     offset: int = 0
@@ -101,8 +102,9 @@ class Reconciler:
         self.exchange_clock, rows = self.exchange.deliveries()
         self._compare_clocks(self.exchange_clock)
         due = [Delivery.of(row) for row in rows]
-        self.buffer.remember(rows)
+        self._attempt(0, self.buffer.remember, rows)
         self.turn_now.deliveries = len(due)
+        self._attempt(0, self.driver.watch)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)
         self._look_at_the_cards()
@@ -135,6 +137,7 @@ class Reconciler:
         self.offset, self.offset_since = self.buffer.clock_offset() or (0, 0)
         self.now = int(self.clock()) - self.offset
         self._look_at_the_cards()
+        self._attempt(0, self.driver.watch)
         for row in self.buffer.remembered():
             delivery = Delivery.of(row)
             if delivery.state != "scheduled":
@@ -160,6 +163,7 @@ class Reconciler:
             self._while_suspended(delivery)
         else:
             self._keep(delivery)
+            self._give_access(delivery)
             self._suspend_what_is_gone(delivery)
 
     def _finish(self, delivery: Delivery) -> None:
@@ -193,6 +197,7 @@ class Reconciler:
                 raise
             self._report_failed_test(delivery, seen, at, str(refusal.problem.get("detail", "")))
         self.driver.provide(replace(wanted, open=True))
+        self._give_access(delivery)
 
     def _report_failed_test(self, delivery: Delivery, seen: Acceptance, at: int, problem: str) -> NoReturn:
         """Begin again later; where all attempts are used up, say that it failed."""
@@ -218,6 +223,15 @@ class Reconciler:
         elif self.is_full and delivery.state != "suspended":
             self.driver.provide(delivery.wanted(self.offset))
         self._meter(delivery, again=self.is_full)
+
+    def _give_access(self, delivery: Delivery) -> None:
+        """Once; where the agent was killed before, at a later turn."""
+        if delivery.access_given or not delivery.access_key:
+            return
+        details = self.driver.access(delivery.wanted(self.offset))
+        if details:
+            sealed = seal(details, public_key=delivery.access_key, delivery=delivery.id)
+            self.exchange.give_access(delivery.id, sealed)
 
     def _suspend_what_is_gone(self, delivery: Delivery) -> None:
         """Where some of the cards are there the buyer goes on with these, and pays for these."""

@@ -16,12 +16,14 @@ from accounts.actors import Actor
 from marketplace import book
 from marketplace.agreements import terms as agreement_terms
 from marketplace.agreements.models import Agreement
+from marketplace.agreements.telling import news_of
 from marketplace.catalogue.models import ProfileVersion
 from marketplace.catalogue.selectors import FactMissing
 from marketplace.clearing import services as clearing
 from marketplace.clearing.models import Allocation, MarketRun
 from marketplace.clock import MarketClock, hours_between
 from marketplace.engine import MalformedSnapshot, ResultRefused
+from marketplace.notifications.services import notify_all
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +98,7 @@ def commit(
     allocations = clearing.commit(run.pk, data, computed, now=now, actor=actor)
     run.refresh_from_db()
     agreements = conclude(allocations, run=run, now=now)
+    notify_all(news_of(run, agreements), now=now)
     log.info("run_committed", run=run.pk, matched=run.requests_matched, agreements=len(agreements))
     return run
 

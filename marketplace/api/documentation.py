@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -36,7 +37,10 @@ def explain_problem(request: HttpRequest, code: str) -> HttpResponse:
     kinds = {kind.code: kind for kind in _kinds(DomainError)}
     if code not in kinds:
         raise Http404
-    return render(request, "api/problem.html", {"problem": kinds[code]})
+    kind = kinds[code]
+    # Not the class itself: a template would call it.
+    problem = {"title": _(kind.title), "code": kind.code, "status": kind.status}
+    return render(request, "api/problem.html", {"problem": problem})
 
 
 def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:

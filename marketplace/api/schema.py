@@ -52,7 +52,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "chk_…",
-            "description": "A token of an organisation, made under API tokens; or an agent's, in signed requests.",
+            "description": "A token of an organisation, from its page API tokens; or of an agent that signs.",
         }
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.actors import Capability, Viewer
 from accounts.models import Organisation
@@ -35,6 +36,7 @@ HIGHEST_MICRO = int(HIGHEST_PRICE * engine.MICRO)
 
 class NothingToReplay(DomainError):
     code = "nothing_to_replay"
+    title = gettext_noop("There is nothing to replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ def last_runs(owner: Organisation) -> Sequence[MarketRun]:
     return list(mine.defer("snapshot", "result").order_by("-pk").distinct()[:RUNS])
 
 
-def runs_to_replay(owner: Organisation) -> Sequence[MarketRun]:
-    runs = last_runs(owner)
+def not_replayed(owner: Organisation, runs: Sequence[MarketRun]) -> Sequence[MarketRun]:
     done = AskReplay.objects.filter(owner=owner, run__in=runs, percent=STEPS[-1])
     known = set(done.values_list("run", flat=True))
     return [run for run in runs if run.pk not in known]
@@ -63,7 +64,7 @@ def runs_to_replay(owner: Organisation) -> Sequence[MarketRun]:
 def start_replay(*, viewer: Viewer, owner: Organisation, now: datetime) -> Job:
     """Start the job that replays the owner's last runs, as far as that is not done."""
     viewer.require(Capability.TRADE, owner.pk)
-    runs = runs_to_replay(owner)
+    runs = not_replayed(owner, last_runs(owner))
     if not runs:
         raise NothingToReplay(_("The last runs were replayed already. Come back after the next one."))
     return jobs.start(
@@ -80,7 +81,7 @@ def start_replay(*, viewer: Viewer, owner: Organisation, now: datetime) -> Job:
 def replay_for(job: Job) -> None:
     """The work of the job. A run's figures are written together, so what is there is whole."""
     done = 0
-    for run in runs_to_replay(job.organisation):
+    for run in not_replayed(job.organisation, last_runs(job.organisation)):
         rows: list[AskReplay] = []
         for row in _replayed(run, job.organisation):
             rows += row
@@ -174,13 +175,13 @@ class ReplayedRun:
         return max(self.steps, key=lambda step: (step.earned, -abs(step.percent)))
 
 
-def replayed_runs(owner: Organisation) -> Sequence[ReplayedRun]:
-    """The owner's last runs as far as they were replayed, the newest first."""
-    runs = {run.pk: run for run in last_runs(owner)}
+def replayed_runs(owner: Organisation, runs: Sequence[MarketRun]) -> Sequence[ReplayedRun]:
+    """Those of the runs that were replayed, the newest first."""
+    by_pk = {run.pk: run for run in runs}
     rows: dict[tuple[int, str], list[AskReplay]] = defaultdict(list)
     for row in AskReplay.objects.filter(owner=owner, run__in=runs).order_by("-run", "currency", "percent"):
         rows[row.run_id, row.currency].append(row)
-    return [ReplayedRun(runs[run], currency, _steps(of_run)) for (run, currency), of_run in rows.items()]
+    return [ReplayedRun(by_pk[run], currency, _steps(of_run)) for (run, currency), of_run in rows.items()]
 
 
 def _steps(rows: Sequence[AskReplay]) -> Sequence[Step]:

@@ -1,12 +1,13 @@
 from django.urls import path
 
 from marketplace.clearing import ask_views, views
+from marketplace.clearing.product_page import product
 from marketplace.clearing.quote_panel import quote
 
 app_name = "clearing"
 urlpatterns = [
     path("market/", views.board, name="board"),
-    path("market/products/<slug:model>/<slug:zone>/", views.product, name="product"),
+    path("market/products/<slug:model>/<slug:zone>/", product, name="product"),
     path("market/runs/", views.runs, name="runs"),
     path("market/runs/<int:pk>/", views.run, name="run"),
     path("market/runs/<int:pk>/prices.csv", views.run_prices, name="run_prices"),

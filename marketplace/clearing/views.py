@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
+from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,18 +15,15 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Capability
 from accounts.requests import PageRequest
-from marketplace.catalogue.models import AcceleratorModel, WorkloadClass, Zone
+from marketplace.catalogue.models import WorkloadClass
 from marketplace.catalogue.selectors import (
-    models_with_profiles,
     names_by_slug,
-    profiles_in_force,
-    profiles_of,
 )
-from marketplace.catalogue.wording import TONES, evidence_name
 from marketplace.clearing import changes, remedies, selectors, why, wording
 from marketplace.clearing.board import market_board, next_run_at
 from marketplace.clearing.models import ClearingPrice, Explanation, MarketRun
@@ -33,7 +31,7 @@ from marketplace.clearing.tables import RUNS
 from marketplace.clock import market_now
 from marketplace.demand.models import ComputeRequest
 from marketplace.demand.selectors import requests_for, with_alternatives
-from marketplace.web import charts
+from marketplace.web import charts, formats
 from marketplace.web.access import may
 from marketplace.web.listing import ROWS_A_CHUNK, Field, as_csv, page_of
 from marketplace.web.navigation import resolve
@@ -43,7 +41,6 @@ ROWS_A_PAGE = 24
 HISTORY_RUNS = 48
 LAST_RUNS = 6
 OFFERS_SHOWN = 24
-A_DAY = timedelta(hours=24)
 
 PRICE_FIELDS: Sequence[Field[ClearingPrice]] = (
     Field(gettext_lazy("Run"), lambda price: price.run_id),
@@ -115,63 +112,6 @@ def _workload_tabs(request: PageRequest, chosen: WorkloadClass) -> list[dict[str
 
 
 @require_safe
-def product(request: PageRequest, model: str, zone: str) -> HttpResponse:
-    """One product: what each run paid for it, its newest prices, and which work it does at which cost."""
-    now = market_now()
-    traded = get_object_or_404(Zone, slug=zone)
-    history = list(selectors.history_of_product(model=model, zone=zone)[:HISTORY_RUNS])
-    prices = selectors.newest_prices(model=model, zone=zone, now=now)
-    card = _card(model)
-    context = {
-        "card": card,
-        "profiles": _profiles(card, history[0]["average"] if history else None),
-        "zone": traded,
-        "currency": traded.currency,
-        "last": history[0] if history else None,
-        "history": history,
-        "chart": _history_chart(history[::-1]),
-        "page": page_of(request, prices, ROWS_A_PAGE),
-        "traded": selectors.card_hours_traded(model=model, zone=zone, since=now - A_DAY),
-    }
-    return render(request, "clearing/product.html", context)
-
-
-def _card(slug: str) -> AcceleratorModel:
-    """The model with its profiles in force; where none are published, with none."""
-    return get_object_or_404(models_with_profiles(profiles_in_force()), slug=slug)
-
-
-def _profiles(card: AcceleratorModel, price: Decimal | None) -> list[dict[str, Any]]:
-    """What the card does in each workload class, and what that work costs at a price of a card-hour."""
-    return [
-        {
-            "label": profile.get_workload_display(),
-            "rate": profile.rate,
-            "lower": profile.lower,
-            "upper": profile.upper,
-            "evidence": evidence_name(profile),
-            "tone": TONES[profile.evidence_kind],
-            "price": price / profile.rate if price is not None else None,
-        }
-        for profile in profiles_of(card)
-    ]
-
-
-def _history_chart(history: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Step lines of the lowest, average and highest price of each run, oldest first."""
-    if not history:
-        return None
-    ticks = charts.nice_ticks(max(run["highest"] for run in history))
-    top = float(ticks[-1])
-    lines = {
-        name: charts.step_path([(1, float(run[name])) for run in history], len(history), top)
-        for name in ("lowest", "average", "highest")
-    }
-    marks = [{"at": charts.percent_of(ticks[-1] - tick, ticks[-1]), "value": tick} for tick in ticks]
-    return {**lines, "ticks": marks, "first": history[0], "last": history[-1]}
-
-
-@require_safe
 def runs(request: PageRequest) -> HttpResponseBase:
     history = list(selectors.committed_runs()[:HISTORY_RUNS])
     context = {
@@ -190,7 +130,15 @@ def _gap_chart(history: Sequence[MarketRun]) -> dict[str, Any] | None:
     ticks = charts.nice_ticks(max(gap for _, gap in gaps))
     line = charts.step_path([(1, float(gap)) for _, gap in gaps], len(gaps), float(ticks[-1]))
     marks = [{"at": charts.percent_of(ticks[-1] - tick, ticks[-1]), "value": tick} for tick in ticks]
-    return {"line": line, "ticks": marks, "first": gaps[0][0], "last": gaps[-1][0]}
+    worst, usual = max(gap for _run, gap in gaps), median(gap for _run, gap in gaps)
+    finding = _(
+        "The last %(runs)s runs missed at most %(worst)s of the best possible, half of them %(usual)s."
+    ) % {
+        "runs": formats.number(len(gaps)),
+        "worst": formats.percent(worst / 100),
+        "usual": formats.percent(usual / 100),
+    }
+    return {"line": line, "ticks": marks, "first": gaps[0][0], "last": gaps[-1][0], "finding": finding}
 
 
 @require_safe

@@ -72,7 +72,7 @@ class Why:
         position = self.allocations[0].alternative.position
         for funnel in self.explanation.details["funnels"]:
             if funnel["alternative"] == position:
-                return int(funnel["offers"]) - sum(removed for _, removed in funnel["removed"])
+                return int(funnel["offers"]) - sum(int(removed) for _, removed in funnel["removed"])
         return None
 
 

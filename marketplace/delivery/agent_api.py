@@ -27,6 +27,7 @@ from marketplace.delivery.selectors import (
     with_state_since,
 )
 from marketplace.delivery.serializers import (
+    AccessForm,
     AgentDeliverySerializer,
     AgentPageSerializer,
     AgentQuery,
@@ -40,7 +41,7 @@ from marketplace.delivery.serializers import (
     TransitionSerializer,
     step_of,
 )
-from marketplace.delivery.services import Step, schedule_new, take_step, take_steps
+from marketplace.delivery.services import Step, give_access, schedule_new, take_step, take_steps
 from marketplace.errors import DomainError, NotAllowed
 from marketplace.supply.services import keep_round_trips
 
@@ -129,6 +130,19 @@ class AgentSteps(DomainView):
         answers = take_steps(viewer=self.viewer, steps=steps, now=self.now)
         results = [_result(pk, step, answer) for (pk, step), answer in zip(steps, answers, strict=True)]
         return Response({"results": results})
+
+
+class AgentAccess(DomainView):
+    @extend_schema(request=AccessForm, responses={204: None})
+    def post(self, request: Request, pk: int) -> Response:
+        """Give the buyer's access details, sealed to its organisation. Given anew, the newest count."""
+        require_agent(self.viewer)
+        delivery = get_object_or_404(deliveries_of_agent(self.viewer), pk=pk)
+        form = AccessForm(data=request.data)
+        form.is_valid(raise_exception=True)
+        sealed = form.validated_data["sealed"]
+        give_access(viewer=self.viewer, delivery=delivery, sealed=sealed, now=self.now)
+        return Response(status=204)
 
 
 class AgentProbes(DomainView):

@@ -31,7 +31,7 @@ VERSION = """
     FROM delivery_delivery delivery
     JOIN agreements_agreement agreement ON agreement.id = delivery.agreement_id
     WHERE delivery.site_id = %s AND delivery.starts_at <= %s
-        AND (delivery.state NOT IN ('ended', 'failed') OR delivery.ends_at > %s)
+        AND (delivery.state NOT IN ('ended', 'failed', 'evicted') OR delivery.ends_at > %s)
 """
 
 _taken = threading.Semaphore(settings.AGENT_SEATS)

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, Organisation, User
 from marketplace.agreements.models import Agreement
 from marketplace.append_only import NEVER_TRUNCATED
 from marketplace.demand.models import ComputeRequest
@@ -180,6 +180,44 @@ class AcceptanceTest(models.Model):
 
     def __str__(self) -> str:
         return f"test of D{self.delivery_id} at {self.at:%F %T}"
+
+
+class OrganisationKey(models.Model):
+    """For whom access details are encrypted. The private key is itself encrypted (``ACCESS_KEYS``)."""
+
+    organisation = models.OneToOneField(
+        Organisation, on_delete=models.PROTECT, primary_key=True, related_name="access_key"
+    )
+    public_key = models.CharField(max_length=44)
+    private_key = models.TextField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        triggers: ClassVar = [pgtrigger.ReadOnly(name="same_pair", fields=["organisation", "public_key"])]
+
+    def __str__(self) -> str:
+        return f"key of {self.organisation_id}"
+
+
+class AccessDetails(models.Model):
+    """How the buyer's people get to their cards, encrypted to their organisation; nothing after the end."""
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.PROTECT, related_name="access")
+    sealed = models.TextField(blank=True)
+    given_at = models.DateTimeField()
+    destroyed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "access details"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(sealed="", destroyed_at__isnull=False) | (~Q(sealed="") & Q(destroyed_at=None)),
+                name="access_details_destroyed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"access to D{self.delivery_id}"
 
 
 class Suspension(models.Model):

@@ -55,7 +55,13 @@ def with_steps(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
 
 def deliveries_of_agent(viewer: Viewer) -> QuerySet[Delivery]:
     """Deliveries of the site for which the viewer may deliver, oldest first."""
-    return _whole().filter(at_its_sites(viewer)).prefetch_related("suspensions").order_by("pk")
+    return (
+        _whole()
+        .filter(at_its_sites(viewer))
+        .select_related("agreement__buyer__access_key", "access")
+        .prefetch_related("suspensions")
+        .order_by("pk")
+    )
 
 
 def sites_of_agent(viewer: Viewer) -> QuerySet[Site]:

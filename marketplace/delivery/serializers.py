@@ -60,6 +60,10 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
     state_since = serializers.DateTimeField(read_only=True, allow_null=True)
     suspensions = SuspensionSerializer(many=True, read_only=True)
     retries_left = serializers.SerializerMethodField()
+    access_key = serializers.CharField(
+        source="agreement.buyer.access_key.public_key", read_only=True, default=None, allow_null=True
+    )
+    access_given = serializers.SerializerMethodField()
 
     class Meta:
         model = Delivery
@@ -78,12 +82,17 @@ class AgentDeliverySerializer(serializers.ModelSerializer[Delivery]):
             "suspensions",
             "held",
             "retries_left",
+            "access_key",
+            "access_given",
             "cards",
             "model",
             "memory_gb",
             "tdp_w",
             "stack",
         )
+
+    def get_access_given(self, delivery: Delivery) -> bool:
+        return hasattr(delivery, "access")
 
     def get_retries_left(self, delivery: Delivery) -> int:
         return max(0, settings.DELIVERY_RETRIES - delivery.retries)
@@ -204,6 +213,12 @@ class ProbeSerializer(serializers.Serializer[Any]):
 
 class ProbesSerializer(serializers.Serializer[Any]):
     probes = ProbeSerializer(many=True)
+
+
+class AccessForm(serializers.Serializer[Any]):
+    """Sealed by HPKE to ``access_key``: see the documentation of the agent."""
+
+    sealed = serializers.CharField()
 
 
 class RoundTripForm(serializers.Serializer[Any]):

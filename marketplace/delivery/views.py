@@ -63,6 +63,7 @@ def delivery(request: PageRequest, pk: int) -> HttpResponse:
         "replaces": deliveries_for(request.viewer)
         .filter(replacement__request=shown.agreement.allocation.request_id)
         .first(),
+        "may_see_access": services.may_see_access(request.viewer, shown),
         "may_suspend": is_owner and shown.active_from is not None and not shown.held and not is_over,
         "may_give_back": is_owner and shown.held,
         "may_evict": (is_owner or request.viewer.is_operator) and not is_over,
@@ -93,6 +94,17 @@ def give_back(request: PageRequest, pk: int) -> HttpResponse:
     services.give_back(viewer=request.viewer, delivery=shown, now=market_now())
     messages.success(request, _("The agent tests the cards. When they pass, the buyer has them again."))
     return redirect("delivery:delivery", shown.pk)
+
+
+@login_required
+@require_POST
+def access(request: PageRequest, pk: int) -> HttpResponse:
+    """By POST: each look is written down, and none happens by following a link."""
+    shown = get_object_or_404(deliveries_for(request.viewer), pk=pk)
+    details = services.show_access(viewer=request.viewer, delivery=shown, now=market_now())
+    response = render(request, "delivery/access.html", {"delivery": shown, "details": details})
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 @login_required

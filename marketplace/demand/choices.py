@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Self
 
 from django.utils.translation import gettext_lazy as _
@@ -31,14 +32,12 @@ class Names:
     def load(cls) -> Self:
         models = AcceleratorModel.objects.filter(memory_gb__isnull=False)
         regions = list(Region.objects.order_by("country", "name_en"))
-        codes = sorted({region.jurisdiction for region in regions})
+        named = {code: jurisdiction_name(code) for code in {region.jurisdiction for region in regions}}
         return cls(
             models=[(model.slug, str(model)) for model in models],
             stacks=[(stack.slug, str(stack)) for stack in SoftwareStack.objects.order_by("name")],
             regions=[("", _("Anywhere")), *((region.slug, str(region)) for region in regions)],
-            jurisdictions=sorted(
-                ((code, jurisdiction_name(code)) for code in codes), key=lambda each: each[1]
-            ),
+            jurisdictions=sorted(named.items(), key=itemgetter(1)),
         )
 
 

@@ -192,6 +192,12 @@ SECTIONS = (
         "demand/cards.html",
         ("precision", "memory_gb", "careful", "accelerator_models", "stacks"),
     ),
+    (
+        _("Groups and pauses"),
+        _("several places, work that may pause"),
+        "demand/together.html",
+        ("gangs", "interruptible"),
+    ),
 )
 MANY = ("accelerator_models", "stacks", "jurisdictions")
 ANSWER = ("together", "gangs", "interruptible")

@@ -24,6 +24,8 @@ from marketplace.demand.names import Names
 from marketplace.demand.rules import AlternativeInput, RequestInput, group_problems, request_problems
 from marketplace.demand.selectors import requests_too_late
 from marketplace.errors import DomainError, InvalidInput
+from marketplace.notifications.models import Kind
+from marketplace.notifications.services import News, notify
 
 NAMED = ("accelerator_models", "stacks", "near")
 
@@ -130,7 +132,17 @@ def expire_requests(*, now: datetime) -> int:
 
 @transaction.atomic
 def _expire(actor: Actor, request: ComputeRequest, now: datetime) -> bool:
-    return _close(actor, request, ComputeRequest.State.EXPIRED, now)
+    if not _close(actor, request, ComputeRequest.State.EXPIRED, now):
+        return False
+    news = News(
+        kind=Kind.EXPIRED,
+        organisation=request.organisation_id,
+        key=str(request.pk),
+        page=("demand:request", request.pk),
+        facts={"request": str(request), "title": request.title},
+    )
+    notify(news, now=now)
+    return True
 
 
 def _close(actor: Actor, request: ComputeRequest, state: ComputeRequest.State, now: datetime) -> bool:

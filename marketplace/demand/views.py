@@ -7,11 +7,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.actors import Capability
 from accounts.models import Organisation
@@ -58,10 +59,15 @@ def requests(request: PageRequest) -> HttpResponseBase:
 @login_required
 @require_safe
 def request(request: PageRequest, pk: int) -> HttpResponse:
+    """Its reader watches it: while it is open, the page asks again and is loaded anew after a run."""
     shown = get_object_or_404(with_alternatives(requests_for(request.viewer)), pk=pk)
+    seen = f"{shown.state}-{shown.explanations.aggregate(last=Max('run'))['last'] or 0}"
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204) if request.GET.get("seen") == seen else HttpResponseClientRefresh()
     runs = shown.explanations.select_related("run").defer("details", "run__snapshot", "run__result")
     context = {
         "asked": shown,
+        "seen": seen,
         "wishes": [words.wish_of(each, shown.currency) for each in shown.alternatives.all()],
         "most": max((words.most_to_pay(each) for each in shown.alternatives.all()), default=None),
         "fill_rule": words.fill_rule(shown),
@@ -160,8 +166,8 @@ def change(request: PageRequest, pk: int) -> HttpResponse:
     now = market_now()
     place = id_in(request.POST.get("alternative", "")) or 0
     given = {
-        name: value
-        for name, value in request.POST.items()
+        name: request.POST.get(name, "")
+        for name in request.POST
         if name not in {"csrfmiddlewaretoken", "alternative"}
     }
     changed = with_change(input_of(shown, start=next_hour(now)), place, given)

@@ -22,6 +22,8 @@ from accounts.models import Organisation
 from marketplace.clock import market_now
 from marketplace.errors import DomainError, InvalidInput
 from marketplace.jobs.models import Job
+from marketplace.notifications.models import Kind
+from marketplace.notifications.services import News, notify
 
 Work = Callable[[Job], str]
 A_DAY = 24 * 3600
@@ -106,6 +108,15 @@ def _end(job: Job, state: Job.State, *, error: str = "", result_url: str = "") -
         now=now,
         organisation=job.organisation,
     )
+    news = News(
+        kind=Kind.JOB_ENDED,
+        organisation=job.organisation_id,
+        key=str(job.pk),
+        page=("jobs:job", job.pk),
+        facts={"job": f"{job}: {job.get_kind_display()}"},
+        only=job.started_by,
+    )
+    notify(news, now=now)
 
 
 def report(job: Job, done: int) -> None:

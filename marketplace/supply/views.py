@@ -87,8 +87,8 @@ def _site_context(request: PageRequest, shown: Site) -> Mapping[str, Any]:
     hours = OfferHour.objects.filter(offer__fleet__site=shown, slot__gte=start, slot__lt=start + WEEK * HOUR)
     return {
         "site": shown,
-        "silent_sites": [shown] if shown.agent_silent_since else [],
         "round_trips": fresh_round_trips(market_now()).filter(site=shown).select_related("region"),
+        "silent_sites": [shown] if shown.agent_silent_since else [],
         "fleets": fleets,
         "week": ahead(fleets, start=start, hours=WEEK),
         "rows": rows_of_fleets(fleets, offers, sold_spans(hours)),

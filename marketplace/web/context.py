@@ -13,7 +13,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.models import User
 from marketplace.clock import market_clock
+from marketplace.notifications.selectors import unread_count
 from marketplace.web.navigation import navigation, resolve
 
 THEMES = ("paper", "ink")
@@ -31,10 +33,18 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "organisation": getattr(request, "organisation", None),
         "organisations": organisations(request),
         "switch_organisation_url": resolve(["accounts:switch_organisation"]),
+        "notifications_url": resolve(["notifications:notifications"]),
+        "unread": unread(request),
         "search_url": resolve(["web:search"]),
         "set_language_url": resolve(["set_language"]),
         "account_links": account_links(request),
     }
+
+
+def unread(request: HttpRequest) -> int:
+    """How many notifications the reader has not read."""
+    user = getattr(request, "user", None)
+    return unread_count(user) if isinstance(user, User) else 0
 
 
 def organisations(request: HttpRequest) -> list[Any]:

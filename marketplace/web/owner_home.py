@@ -37,6 +37,8 @@ A_DAY = 24
 
 def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) -> dict[str, Any]:
     start, end = default_window(now=now, hours=A_DAY)
+    runs = asks.last_runs(organisation)
+    replayed = asks.replayed_runs(organisation, runs)
     return {
         "organisation": organisation,
         "earned": list(totals_of(charges_for(viewer).filter(agreement__owner=organisation))),
@@ -46,8 +48,8 @@ def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         "unsold": unsold(viewer, now=now),
         "silent_sites": off_the_market(viewer),
         "agreements": placed_for(viewer).filter(owner=organisation, ends_at__gt=now)[:SHOWN],
-        "replayed": asks.replayed_runs(organisation),
-        "to_replay": len(asks.runs_to_replay(organisation)),
+        "replayed": replayed,
+        "to_replay": len(runs) - len({each.run.pk for each in replayed}),
         "replaying": Job.objects.filter(
             kind=Job.Kind.ASK_REPLAY, subject=organisation.pk, finished_at=None
         ).first(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Protocol
 
@@ -9,6 +10,32 @@ import pytest
 
 from marketplace.agent.driver import Driver, Wanted
 from marketplace.agent.usage import Span
+
+
+class Killed(BaseException):
+    """The agent's process is gone: nothing catches this."""
+
+
+class DiesAtOnce:
+    """A driver each of whose steps is one change: killed after the first, if it is to be killed after one."""
+
+    def __init__(self, driver: Driver, changes: int) -> None:
+        self.driver, self.left = driver, changes
+
+    def provide(self, wanted: Wanted) -> None:
+        self.driver.provide(wanted)
+        self.die()
+
+    def remove(self, delivery: int) -> None:
+        self.driver.remove(delivery)
+        self.die()
+
+    def stop(self, delivery: int) -> bool:
+        return self.driver.stop(delivery)
+
+    def die(self) -> None:
+        if self.left == 1:
+            raise Killed
 
 
 class Site(Protocol):
@@ -23,6 +50,9 @@ class Site(Protocol):
 
     def people_end(self, wanted: Wanted) -> None:
         """What they do at the end."""
+
+    def dying_after(self, changes: int) -> AbstractContextManager[None]:
+        """Inside, the driver's process is ``Killed`` when it has made so many changes at the site."""
 
 
 class DriverContract:
@@ -97,3 +127,40 @@ class DriverContract:
         self.provide(site, wanted)
         span = Span(site.now - 600, site.now)
         assert 0 <= site.driver.card_seconds(wanted, span) <= 8 * 600
+
+    @pytest.mark.parametrize("step", ["provide", "stop", "remove"])
+    def test_killed_after_any_change_it_converges_and_leaves_nothing(
+        self, site: Site, wanted: Wanted, step: str
+    ) -> None:
+        """For each change that a step makes: killed right after it, and started again."""
+        empty = site.snapshot()
+        self.provide(site, wanted)
+        whole = site.snapshot()
+        self.end(site, wanted)
+        for changes in range(1, 50):
+            if step != "provide":
+                self.provide(site, wanted)
+            if not self.is_killed(site, wanted, step, changes):
+                break
+            if step == "provide":
+                self.provide(site, wanted)
+                assert site.snapshot() == whole, changes
+            self.end(site, wanted)
+            assert (site.snapshot(), site.driver.present()) == (empty, frozenset()), changes
+        assert changes > 1 or step == "stop"
+        self.end(site, wanted)
+        assert site.snapshot() == empty
+
+    def is_killed(self, site: Site, wanted: Wanted, step: str, changes: int) -> bool:
+        """Whether the step makes so many changes."""
+        if step != "provide":
+            site.people_end(wanted)
+        with site.dying_after(changes):
+            try:
+                if step == "provide":
+                    site.driver.provide(wanted)
+                else:
+                    getattr(site.driver, step)(wanted.delivery)
+            except Killed:
+                return True
+        return False

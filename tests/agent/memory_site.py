@@ -36,6 +36,9 @@ class MemorySite:
     def visible(self, wanted: Wanted) -> int:
         return min(self.cards_up, wanted.cards)
 
+    def access(self, wanted: Wanted) -> dict[str, str]:
+        return {"login": f"ssh buyer{wanted.buyer}@site"}
+
     def stop(self, delivery: int) -> bool:
         """The first time jobs are still ending, where ``drains`` says so."""
         first = delivery not in self.stopped
@@ -44,6 +47,8 @@ class MemorySite:
 
     def remove(self, delivery: int) -> None:
         self.provided.pop(delivery, None)
+
+    def watch(self) -> None: ...
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         if wanted.delivery not in self.provided:

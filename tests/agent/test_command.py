@@ -65,7 +65,7 @@ def test_slurm_is_configured(config: Path) -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "named"),
     [
-        ('driver = "ssh-manual"', 'driver = "pbs"', "one of slurm, ssh-manual"),
+        ('driver = "ssh-manual"', 'driver = "pbs"', "one of slurm, kubernetes, ssh-manual"),
         ('driver = "ssh-manual"', "", "“driver” is missing"),
         ("[ssh-manual.memory_gb]", "[[ssh-manual.memory_gb]]", "“memory_gb” is no table"),
         ('state = "', "state = ", "agent.toml: "),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -11,7 +15,7 @@ from marketplace.agent.driver import Wanted
 from marketplace.agent.errors import SiteProblem
 from marketplace.agent.manual import ManualDriver
 from marketplace.agent.usage import Span
-from tests.agent.contract import DriverContract
+from tests.agent.contract import DiesAtOnce, DriverContract
 
 NOW = 1_772_442_000
 
@@ -24,11 +28,18 @@ class ManualSite:
     def snapshot(self) -> object:
         return {path.name: path.read_text() for path in self.driver.folder.glob("*")}
 
+    @contextmanager
+    def dying_after(self, changes: int) -> Iterator[None]:
+        alive, self.driver = self.driver, DiesAtOnce(self.driver, changes)  # type: ignore[assignment]
+        yield
+        self.driver = alive
+
     def people(self, wanted: Wanted) -> None:
         self.driver.hand_over(wanted.delivery, wanted.cards, at=self.now)
 
     def people_end(self, wanted: Wanted) -> None:
-        self.driver.take_back(wanted.delivery, at=self.now)
+        if wanted.delivery in self.driver.present():
+            self.driver.take_back(wanted.delivery, at=self.now)
 
 
 @pytest.fixture
@@ -70,3 +81,36 @@ class TestManual(DriverContract):
         for name in ("7.before.json", "70 (copy).json"):
             (site.driver.folder / name).write_text("{}")
         assert site.driver.present() == {wanted.delivery}
+
+    def test_what_people_say_while_the_agent_writes_is_not_lost(
+        self, site: ManualSite, wanted: Wanted
+    ) -> None:
+        """Both change one file. Without the lock one of them would write what it had read before."""
+        site.driver.provide(wanted)
+
+        def resize() -> None:
+            for cards in range(1, 30):
+                site.driver.provide(replace(wanted, cards=cards))
+
+        agent = Thread(target=resize)
+        agent.start()
+        for number in range(30):
+            site.driver.hand_over(7, 1 + number % 2, at=NOW + number)
+        agent.join()
+        [kept] = site.driver.folder.glob("7.json")
+        told = json.loads(kept.read_text())
+        assert (len(told["holdings"]), told["cards"]) == (30, 29)
+
+    def test_a_folder_that_cannot_be_written_is_a_problem_and_no_end(
+        self, site: ManualSite, wanted: Wanted
+    ) -> None:
+        site.driver.folder.parent.mkdir(parents=True, exist_ok=True)
+        site.driver.folder.write_text("a file is in the way")
+        with pytest.raises(SiteProblem, match="cannot be written"):
+            site.driver.provide(wanted)
+
+    def test_a_file_that_is_no_text_is_a_problem_and_no_end(self, site: ManualSite, wanted: Wanted) -> None:
+        site.driver.provide(wanted)
+        (site.driver.folder / "7.json").write_bytes(b"\xff\xfe")
+        with pytest.raises(SiteProblem, match="cannot be read"):
+            site.driver.visible(wanted)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
 from marketplace.agent.driver import Wanted
-from tests.agent.contract import DriverContract
+from tests.agent.contract import DiesAtOnce, DriverContract
 from tests.agent.memory_site import MemorySite
 
 
@@ -18,6 +20,12 @@ class InMemory:
 
     def snapshot(self) -> object:
         return dict(self.driver.provided)
+
+    @contextmanager
+    def dying_after(self, changes: int) -> Iterator[None]:
+        alive, self.driver = self.driver, DiesAtOnce(self.driver, changes)  # type: ignore[assignment]
+        yield
+        self.driver = alive
 
     def people(self, wanted: Wanted) -> None: ...
 

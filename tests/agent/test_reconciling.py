@@ -50,7 +50,17 @@ MOMENTS = [
 ]
 
 
-CHANGES = {"take_step", "provide", "accept", "stop", "remove", "note", "send_events", "remember"}
+CHANGES = {
+    "take_step",
+    "give_access",
+    "provide",
+    "accept",
+    "stop",
+    "remove",
+    "note",
+    "send_events",
+    "remember",
+}
 
 
 class Killed(BaseException):

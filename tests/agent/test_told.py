@@ -26,6 +26,8 @@ ROW: dict[str, Any] = {
     "suspensions": [],
     "held": False,
     "retries_left": 2,
+    "access_key": None,
+    "access_given": False,
 }
 
 

@@ -41,7 +41,7 @@ def replayed(cast: Cast, now: datetime) -> Job:
 
 def test_a_lower_ask_would_have_sold_both(cleared: None, cast: Cast, now: datetime) -> None:
     job = replayed(cast, now)
-    (of_run,) = asks.replayed_runs(cast.owner)
+    (of_run,) = asks.replayed_runs(cast.owner, asks.last_runs(cast.owner))
     sold = {step.percent: step.card_hours for step in of_run.steps}
 
     assert job.state == Job.State.DONE

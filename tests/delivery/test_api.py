@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Scope
-from marketplace.delivery.models import Delivery, DeliveryTransition
+from marketplace.delivery.models import Delivery, DeliveryTransition, OrganisationKey
 from tests.cast import Cast, bearer
 from tests.delivery.agreements import make_agreement, make_delivery
 from tests.factories import HOUR, START
@@ -60,6 +60,8 @@ def test_an_agent_learns_the_time_and_what_is_due(
             "suspensions": [],
             "held": False,
             "retries_left": 2,
+            "access_key": OrganisationKey.objects.get().public_key,
+            "access_given": False,
             "cards": 8,
             "model": "h800",
             "memory_gb": "80.00",

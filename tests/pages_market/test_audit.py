@@ -194,7 +194,7 @@ def test_more_sites_and_readings_take_no_more_queries(address: str, cast: Cast, 
     for hour in range(3):
         make_reading(delivery, Meter.ALLOCATED, 1, slot=START + hour * HOUR, token=token)
 
-    assert queries_of(client, page) == few <= 12
+    assert queries_of(client, page) == few <= 13
 
 
 def test_the_window_of_an_anonymous_reader_is_not_even_computed(

@@ -71,4 +71,4 @@ def test_more_runs_take_no_more_queries(client: Client, now: datetime) -> None:
     for hour in range(12):
         make_price(make_run(), "10", slot=START + hour * HOUR)
 
-    assert queries_of(client, ADDRESS) == few <= 8
+    assert queries_of(client, ADDRESS) == few <= 11

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from marketplace.delivery.models import DeliveryTransition
 from tests.cast import Cast
+from tests.factories import make_fleet, make_site
 from tests.pages_trade.scenes import (
     HOUR,
     START,
@@ -117,7 +118,8 @@ def test_both_sides_read_what_was_suspended_ended_and_bought_again(
 
 def test_the_deliveries_are_filtered_and_downloaded(cast: Cast, now: datetime) -> None:
     active = make_delivery(owner=cast.owner, buyer=cast.buyer)
-    make_delivery(owner=cast.owner, buyer=cast.buyer, state="failed", failure="power")
+    elsewhere = make_fleet(make_site(cast.owner), cards=8)
+    make_delivery(owner=cast.owner, buyer=cast.buyer, fleet=elsewhere, state="failed", failure="power")
     (row,) = rows_of_csv(cast.owner_viewer, reverse("delivery:list") + "?state=active")
     assert (row["Delivery"], row["State"]) == (str(active.pk), "active")
     assert len(rows_of_csv(cast.owner_viewer, f"{reverse('delivery:list')}?site={active.site_id}")) == 1

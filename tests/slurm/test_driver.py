@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +12,34 @@ import pytest
 
 from marketplace.agent.driver import Wanted
 from marketplace.agent.errors import SiteProblem
-from marketplace.agent.slurm.commands import CommandFailed
+from marketplace.agent.slurm.commands import CommandFailed, Commands
 from marketplace.agent.slurm.driver import SlurmDriver
 from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 from marketplace.agent.usage import Span, cells
-from tests.agent.contract import DriverContract
+from tests.agent.contract import DriverContract, Killed
 from tests.slurm.cluster import GRES, Slurm, wait_until
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(120)]
+
+
+@dataclass
+class Dying:
+    """Slurm's commands, of an agent that is killed when so many of them have changed something."""
+
+    run: Commands
+    left: int
+
+    def __call__(self, *command: str, **options: int) -> str:
+        told = self.run(*command, **options)
+        if (
+            "--immediate" in command
+            or command[0] == "scancel"
+            or command[1] in {"create", "update", "delete"}
+        ):
+            self.left -= 1
+            if self.left == 0:
+                raise Killed
+        return told
 
 
 @dataclass
@@ -40,6 +62,12 @@ class SlurmSite:
     def reservations(self) -> list[str]:
         lines = self.slurm.run("scontrol", "--oneliner", "show", "reservation").splitlines()
         return [line for line in lines if line.startswith("ReservationName")]
+
+    @contextmanager
+    def dying_after(self, changes: int) -> Iterator[None]:
+        alive, self.driver = self.driver, replace(self.driver, run=Dying(self.slurm.run, changes))  # type: ignore[arg-type]
+        yield
+        self.driver = alive
 
     def people(self, wanted: Wanted) -> None: ...
 

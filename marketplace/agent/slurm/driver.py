@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from marketplace.agent.acceptance import acceptance_of, read_probe
@@ -88,6 +88,16 @@ class SlurmDriver:
         visible = sum(node.cards for node in self._nodes_of(wanted).values() if node.there)
         return min(visible, wanted.cards)
 
+    def access(self, wanted: Wanted) -> Mapping[str, str]:
+        if not self.cluster.access:
+            return {}
+        return {
+            "login": self.cluster.access,
+            "users": ", ".join(self.cluster.users_of(wanted.buyer)),
+            "account": account_of(wanted.buyer),
+            "qos": qos_of(wanted.delivery),
+        }
+
     def stop(self, delivery: int) -> bool:
         name = qos_of(delivery)
         if name not in objects.all_qos(self.run):
@@ -103,6 +113,8 @@ class SlurmDriver:
         self._disallow(name)
         if name in objects.all_qos(self.run):
             objects.remove_qos(self.run, name)
+
+    def watch(self) -> None: ...
 
     def card_seconds(self, wanted: Wanted, span: Span) -> int:
         """What jobs held, and what was reserved, used or not; no second and no card of it twice.

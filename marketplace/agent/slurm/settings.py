@@ -30,11 +30,13 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """``users`` are the login names of each buyer's people at the site, by the buyer's number."""
+    """``users`` are the login names of each buyer's people at the site, by the buyer's number. ``access`` is
+    what these people are told: where to log in, and how."""
 
     models: Mapping[str, Cards]
     users: Mapping[int, tuple[str, ...]]
     probe: Probe | None = None
+    access: str = ""
 
     def cards(self, model: str) -> Cards:
         if model not in self.models:

@@ -33,10 +33,10 @@ class Exporter:
 
     url: str
     node: str
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=TIMEOUT, trust_env=False))
+    transport: httpx.BaseTransport | None = None
 
     def samples(self, *, since: int, now: int) -> list[Sample]:
-        text = _asked(self.client, self.url, {}).text
+        text = _asked(self.url, {}, self.transport).text
         return [one for one in samples_of(read_text(text, now=now), node=self.node) if one.at > since]
 
 
@@ -47,7 +47,7 @@ class Prometheus:
     url: str
     nodes: Mapping[str, str] = field(default_factory=dict)
     step: int = 15
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=TIMEOUT, trust_env=False))
+    transport: httpx.BaseTransport | None = None
 
     def samples(self, *, since: int, now: int) -> list[Sample]:
         """At every multiple of ``step``, so that asking again gives the same moments."""
@@ -60,7 +60,7 @@ class Prometheus:
             "end": str(now),
             "step": str(self.step),
         }
-        answer = _asked(self.client, f"{self.url.rstrip('/')}/api/v1/query_range", query)
+        answer = _asked(f"{self.url.rstrip('/')}/api/v1/query_range", query, self.transport)
         points: dict[str, list[Point]] = defaultdict(list)
         for host, told in self._series(answer):
             points[host] += told
@@ -78,9 +78,10 @@ class Prometheus:
             raise Unreadable(f"{self.url} does not answer as a Prometheus does: {error!r}") from error
 
 
-def _asked(client: httpx.Client, url: str, query: Mapping[str, str]) -> httpx.Response:
+def _asked(url: str, query: Mapping[str, str], transport: httpx.BaseTransport | None) -> httpx.Response:
     try:
-        answer = client.get(url, params=dict(query) or None)
+        with httpx.Client(timeout=TIMEOUT, trust_env=False, transport=transport) as client:
+            answer = client.get(url, params=dict(query) or None)
     except httpx.HTTPError as error:
         raise SiteProblem(f"{url} does not answer ({type(error).__name__}): does it run?") from error
     if answer.status_code != 200:

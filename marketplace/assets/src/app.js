@@ -6,6 +6,7 @@ import { startTheme, rememberZone } from "./preferences.js";
 import { startToasts } from "./toasts.js";
 import { startCopying } from "./copying.js";
 import { startPalette } from "./palette.js";
+import { startLive } from "./live.js";
 import { startKeeping } from "./keeping.js";
 
 window.htmx = htmx;
@@ -18,4 +19,5 @@ startDialogs();
 startToasts();
 startCopying();
 startPalette();
+startLive();
 startKeeping();

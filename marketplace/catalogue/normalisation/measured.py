@@ -1,7 +1,7 @@
 """What was measured at a site comes before what is published, and that before an estimate.
 
-A measurement holds for its site only: it says how these cards are cooled, cabled and configured. Nothing
-feeds it yet; acceptance tests will.
+A measurement holds for its site only: it says how these cards are cooled, cabled and configured. Acceptance
+tests whose probe runs benchmarks feed it.
 """
 
 from __future__ import annotations

@@ -5,14 +5,16 @@ Those slices may not import clearing, so their templates ask for it here.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 
 from marketplace.catalogue.selectors import names_by_slug
 from marketplace.clearing import changes, remedies, wording
+from marketplace.clearing.board import next_run_at
 from marketplace.clearing.models import Explanation, OfferOutcome
-from marketplace.clearing.selectors import offer_outcomes_for
+from marketplace.clearing.selectors import offer_outcomes_for, runs
 from marketplace.clock import market_now
 from marketplace.demand.models import ComputeRequest
 from marketplace.supply.models import Offer
@@ -33,6 +35,19 @@ def changes_of(explanation: Explanation, request: ComputeRequest) -> list[change
     explanation.request = request
     remedy = remedies.remedy(explanation, list(request.alternatives.all()), names_by_slug())
     return changes.changes(request, explanation, remedy, now=market_now())
+
+
+@register.simple_tag
+def funnels_of(explanation: Explanation, request: ComputeRequest) -> list[wording.Funnel]:
+    """The offers that each constraint left, for each alternative."""
+    explanation.request = request
+    return wording.funnels(explanation, list(request.alternatives.all()))
+
+
+@register.simple_tag
+def next_run() -> datetime | None:
+    """When the next run is due; ``None`` where it is due already."""
+    return next_run_at(runs().first(), now=market_now())
 
 
 @register.simple_tag

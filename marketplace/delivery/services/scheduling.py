@@ -12,6 +12,7 @@ from accounts.actors import task_actor
 from marketplace.agreements.models import Agreement
 from marketplace.delivery.models import Delivery
 from marketplace.delivery.selectors import agreements_to_schedule
+from marketplace.delivery.services.access import ensure_keys
 
 BATCH = 500
 SCHEDULING_LOCK = 0xDE11
@@ -38,6 +39,7 @@ def _schedule_batch(now: datetime, *, only_newest: bool) -> int:
         if not _only_scheduler():
             return 0
         agreements = list(agreements_to_schedule(only_newest=only_newest)[:BATCH])
+        ensure_keys({agreement.buyer_id for agreement in agreements}, now=now)
         _record(Delivery.objects.bulk_create(_delivery(agreement) for agreement in agreements), now)
         return len(agreements)
 

@@ -11,7 +11,14 @@ from django.db.models import Prefetch
 
 from accounts import audit
 from accounts.actors import Actor
-from marketplace.delivery.models import OVER, Delivery, DeliveryState, DeliveryTransition, Suspension
+from marketplace.delivery.models import (
+    OVER,
+    AccessDetails,
+    Delivery,
+    DeliveryState,
+    DeliveryTransition,
+    Suspension,
+)
 from marketplace.delivery.services.replacing import replace_rest
 
 
@@ -63,6 +70,8 @@ def write_step(
     delivery.save(update_fields=list(changes))
     steps_of(delivery).append(taken)
     _record(delivery, taken, actor=actor, now=now)
+    if step.to in OVER:
+        AccessDetails.objects.filter(delivery=delivery, destroyed_at=None).update(sealed="", destroyed_at=now)
     if step.to in OVER and delivery.fault == Delivery.Fault.OWNER:
         replace_rest(delivery, now=now)
     return taken

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import audit
 from accounts.actors import Capability, Viewer, viewer_of_user
@@ -28,6 +29,7 @@ ROWS_AT_ONCE = 1_000
 
 class ImportNotReady(DomainError):
     code = "import_not_ready"
+    title = gettext_noop("The file cannot be imported yet")
 
 
 @transaction.atomic

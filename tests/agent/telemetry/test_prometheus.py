@@ -95,6 +95,6 @@ def test_what_is_no_prometheus_is_named(exporters: tuple[Serving, Serving]) -> N
     with pytest.raises(SiteProblem, match="does not answer"):
         Prometheus("http://127.0.0.1:1").samples(since=0, now=60)
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"data": {}}))
-    odd = Prometheus("http://odd", client=httpx.Client(transport=transport))
+    odd = Prometheus("http://odd", transport=transport)
     with pytest.raises(Exception, match="as a Prometheus does"):
         odd.samples(since=0, now=60)

@@ -51,6 +51,13 @@ ROWS = [
         given=a_delivery,
         body=PROVISIONING,
     ),
+    Row(
+        "api:agent-access",
+        agents(token_agent=204, token_stranger=404),
+        method="POST",
+        given=a_delivery,
+        body={"sealed": "c2VhbGVk"},
+    ),
     Row("api:agent-probe-list", agents(token_stranger=200, token_trade=403)),
     Row("api:agent-round-trip-list", agents(token_agent=204, token_stranger=404), method="POST", body=trips),
     # Each step is answered on its own: a stranger's with 404, inside of the answer.

@@ -1,0 +1,1 @@
+"""Kubernetes as a driver, spoken to by its REST API."""
