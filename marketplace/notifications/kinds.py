@@ -34,13 +34,15 @@ KINDS: Mapping[str, Facts] = {
         _("%(run)s sold %(card_hours)s card-hours of yours for %(value)s."), Capability.READ, Mail.DAILY
     ),
     Kind.DELIVERY_FAILED: Facts(
-        _("The delivery %(delivery)s has failed: %(why)s"), Capability.READ, Mail.AT_ONCE
+        _("%(delivery)s ended before its time: %(why)s"), Capability.READ, Mail.AT_ONCE
     ),
     Kind.AGENT_SILENT: Facts(
-        _("The agent of %(site)s has said nothing since %(since)s UTC."), Capability.TRADE, Mail.AT_ONCE
-    ),
-    Kind.BUDGET_NEAR_END: Facts(
-        _("%(share)s of the budget “%(budget)s” are spent or reserved."), Capability.TRADE, Mail.AT_ONCE
+        _(
+            "The agent of %(site)s is silent. Until it is heard again, none of the site’s offers enters a "
+            "market run. What is sold stays sold, and has to be delivered."
+        ),
+        Capability.TRADE,
+        Mail.AT_ONCE,
     ),
     Kind.INVOICE_ISSUED: Facts(
         _("Invoice %(number)s over %(total)s is due on %(due)s."), Capability.FINANCE, Mail.AT_ONCE

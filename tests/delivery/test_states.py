@@ -23,6 +23,7 @@ from marketplace.delivery.services import (
     take_step,
 )
 from marketplace.errors import InvalidInput, NotAllowed
+from marketplace.notifications.models import Event, Kind
 from tests.billing import builders
 from tests.cast import Cast
 from tests.delivery.agreements import make_delivery
@@ -150,6 +151,14 @@ def test_only_the_owner_holds_and_only_owner_and_operator_evict(cast: Cast, deli
             give_back(viewer=viewer, delivery=delivery, now=START)
     with pytest.raises(NotAllowed):
         suspend(viewer=cast.viewer_of(cast.operator), delivery=delivery, reason="mine", now=START)
+
+
+def test_both_sides_are_told_of_an_end_before_its_time(cast: Cast, delivery: Delivery, agent: Viewer) -> None:
+    activate(delivery, agent)
+    evict(viewer=cast.viewer_of(cast.owner_admin), delivery=delivery, reason="Flood", now=START + HOUR)
+    told = Event.objects.filter(kind=Kind.DELIVERY_FAILED)
+    assert {event.organisation for event in told} == {cast.buyer, cast.owner}
+    assert all(event.facts == {"delivery": str(delivery), "why": "Flood"} for event in told)
 
 
 @pytest.mark.parametrize("fault", ["owner", "buyer", ""])

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
-from django.core.mail import send_mail
 from django.db import transaction
-from django.template.loader import render_to_string
-from django.utils import translation
 
 from accounts import audit
-from accounts.actors import OF_ROLE, Actor, Capability, task_actor
-from accounts.models import User
+from accounts.actors import Actor, task_actor
 from marketplace.agents.models import Agent
 from marketplace.agents.selectors import silent_sites
+from marketplace.notifications.models import Kind
+from marketplace.notifications.services import News, notify
 from marketplace.supply.models import Site
 
-LANGUAGES = ("en", "zh-hans")
 ACTOR = task_actor("delivery.miss_agents")
 
 
@@ -67,7 +63,7 @@ def _miss(site: Site, now: datetime) -> bool:
     if not Site.objects.filter(pk=site.pk, agent_silent_since=None).update(agent_silent_since=now):
         return False
     _record(site, "site.agent_silent", ACTOR, now)
-    transaction.on_commit(partial(_write_to, site))
+    notify(_silence_of(site, now), now=now)
     return True
 
 
@@ -75,14 +71,11 @@ def _record(site: Site, action: str, actor: Actor, now: datetime) -> None:
     audit.record(actor=actor, action=action, target=site, organisation=site.owner_id, now=now)
 
 
-def _write_to(site: Site) -> None:
-    """To everybody who trades for the owner, in both languages: nobody said which one they read."""
-    roles = [role for role, granted in OF_ROLE.items() if Capability.TRADE in granted]
-    members = User.objects.filter(memberships__organisation=site.owner_id, memberships__role__in=roles)
-    subjects, bodies = [], []
-    for language in LANGUAGES:
-        with translation.override(language):
-            subjects.append(render_to_string("agents/mail/silent_subject.txt", {"site": site}).strip())
-            bodies.append(render_to_string("agents/mail/silent.txt", {"site": site}).strip())
-    for recipient in sorted(members.filter(is_active=True).values_list("email", flat=True)):
-        send_mail(" / ".join(subjects), "\n\n".join(bodies), None, [recipient])
+def _silence_of(site: Site, now: datetime) -> News:
+    return News(
+        kind=Kind.AGENT_SILENT,
+        organisation=site.owner_id,
+        key=f"{site.pk} {now.isoformat()}",
+        page=("agents:site", site.pk),
+        facts={"site": str(site)},
+    )

@@ -20,6 +20,10 @@ from marketplace.delivery.models import (
     Suspension,
 )
 from marketplace.delivery.services.replacing import replace_rest
+from marketplace.notifications.models import Kind
+from marketplace.notifications.services import News, notify_all
+
+BEFORE_ITS_TIME = (DeliveryState.FAILED, DeliveryState.EVICTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,23 @@ def write_step(
         AccessDetails.objects.filter(delivery=delivery, destroyed_at=None).update(sealed="", destroyed_at=now)
     if step.to in OVER and delivery.fault == Delivery.Fault.OWNER:
         replace_rest(delivery, now=now)
+    if step.to in BEFORE_ITS_TIME:
+        notify_all(_news_of(delivery, step), now=now)
     return taken
+
+
+def _news_of(delivery: Delivery, step: Step) -> list[News]:
+    """For both sides."""
+    return [
+        News(
+            kind=Kind.DELIVERY_FAILED,
+            organisation=side,
+            key=str(delivery.pk),
+            page=("delivery:delivery", delivery.pk),
+            facts={"delivery": str(delivery), "why": step.reason},
+        )
+        for side in {delivery.agreement.buyer_id, delivery.agreement.owner_id}
+    ]
 
 
 def _of_the_state(delivery: Delivery, step: Step) -> dict[str, Any]:
