@@ -214,12 +214,13 @@ AGREEMENTS = """
 """
 DELIVERIES = """
     INSERT INTO delivery_delivery (agreement_id, site_id, state, starts_at, ends_at, active_from,
-                                   active_until, acceptance, failure)
+                                   active_until, acceptance, failure, fault, retries, held)
     SELECT agreement.id, fleet.site_id, stands.state, agreement.starts_at, agreement.ends_at,
            CASE WHEN stands.state IN ('active', 'ended') THEN agreement.starts_at END,
            CASE WHEN stands.state = 'ended' THEN agreement.ends_at END,
            CASE WHEN stands.state IN ('active', 'ended') THEN '{"passed": true}'::jsonb END,
-           CASE WHEN stands.state = 'failed' THEN 'A node did not come up.' ELSE '' END
+           CASE WHEN stands.state = 'failed' THEN 'A node did not come up.' ELSE '' END,
+           CASE WHEN stands.state = 'failed' THEN 'owner' ELSE '' END, 0, false
     FROM agreements_agreement agreement
     JOIN clearing_allocation allocation ON allocation.id = agreement.allocation_id
     JOIN supply_offer offer ON offer.id = allocation.offer_id

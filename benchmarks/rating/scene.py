@@ -46,8 +46,9 @@ AGREEMENTS = """
     FROM clearing_allocation;
 
     INSERT INTO delivery_delivery
-        (id, agreement_id, site_id, state, starts_at, ends_at, active_from, acceptance, failure)
-    SELECT id, id, 1, 'active', starts_at, ends_at, starts_at, '{"passed": true}', ''
+        (id, agreement_id, site_id, state, starts_at, ends_at, active_from, acceptance, failure, fault,
+         retries, held)
+    SELECT id, id, 1, 'active', starts_at, ends_at, starts_at, '{"passed": true}', '', '', 0, false
     FROM agreements_agreement;
 """
 # In the order in which sites report: hour by hour, all deliveries. A body is as long as a real one.

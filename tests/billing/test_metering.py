@@ -29,6 +29,7 @@ from tests.billing.builders import (
     statuses,
 )
 from tests.cast import Cast
+from tests.factories import make_site
 
 pytestmark = pytest.mark.django_db
 
@@ -177,8 +178,8 @@ def test_a_delivery_that_was_never_active_has_no_readings(cast: Cast) -> None:
 
 
 def test_a_delivery_of_a_neighbouring_site_is_not_this_sites_to_meter(cast: Cast, delivery: Delivery) -> None:
-    neighbour = make_delivery(owner=cast.owner, buyer=cast.buyer)
-    wrong = event(delivery, source=f"urn:cardhour:site:{neighbour.site_id}")
+    neighbour = make_site(cast.owner)
+    wrong = event(delivery, source=f"urn:cardhour:site:{neighbour.pk}")
     assert statuses(send(agent_of(cast.owner), wrong)) == ["other_site"]
 
 

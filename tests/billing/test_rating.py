@@ -195,7 +195,7 @@ def test_the_same_slots_are_looked_at_once_whatever_the_number_of_agreements(
     for number in range(12):
         delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
         send(agent, *(event(delivery, f"{number}-{hour}", at=START + hour * HOUR) for hour in range(3)))
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(22):
         run = rate_at()
     assert run is not None
     assert (run.charges_made, run.parked_made) == (36, 12)

@@ -133,7 +133,9 @@ def delivered(cast: Cast, *quantities: int, price: str = "12.5") -> Delivery:
 
 
 def report(cast: Cast, delivery: Delivery, hour: int, quantity: int, name: str) -> None:
-    reading = event(delivery, name, at=START + hour * HOUR, seconds=3600, quantity=quantity)
+    reading = event(
+        delivery, f"{delivery.pk}-{name}", at=START + hour * HOUR, seconds=3600, quantity=quantity
+    )
     assert [each.status.value for each in send(agent_of(cast.owner), reading)] == ["accepted"]
 
 

@@ -96,7 +96,8 @@ def test_what_is_typed_while_a_quote_is_on_its_way_is_quoted_next(
 def test_an_owner_puts_cards_on_the_market(page: Page, live_server: LiveServer, cast: Cast) -> None:
     fleet = make_fleet(make_site(cast.owner, make_region()), cards=64)
     sign_in(page, live_server, cast.owner_trader)
-    page.get_by_role("link", name="New offer").first.click()
+    page.goto(f"{live_server.url}/offers/")
+    page.get_by_role("link", name="One offer").click()
     page.get_by_label("Fleet").select_option(str(fleet.pk))
     page.get_by_label("Cards", exact=True).fill("16")
     page.get_by_label("Ask", exact=True).fill("11.50")

@@ -292,11 +292,12 @@ def test_a_fill_above_the_limit_has_no_depth() -> None:
 
 @given(priced(tiny(requests=1)))
 @markets(60)
-def test_where_nobody_bought_all_that_is_within_the_limit_is_left(
+def test_where_nobody_bought_no_more_is_left_than_is_within_the_limit(
     market_and_prices: tuple[Snapshot, tuple[Price, ...]],
 ) -> None:
     snapshot, prices = market_and_prices
     for quoted in quote(QuoteBook(snapshot, prices, [{}]), snapshot.requests[0]):
         assert (quoted.depth is None) == (quoted.cost is None)
         if quoted.cost is not None and quoted.depth is not None:
-            assert (quoted.depth.left == 1) == quoted.cost.within_limit
+            # Of a mix the mean may be within the limit and a part above it: that part is not counted on.
+            assert quoted.depth.left <= quoted.cost.within_limit
