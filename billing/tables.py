@@ -228,7 +228,9 @@ _OF_DOCUMENTS: Sequence[tables.Column[DocumentLine]] = (
     ),
 )
 _OF_INVOICES: Sequence[tables.Column[DocumentLine]] = (
-    tables.money("open", gettext_lazy("Open"), lambda line: line.open, lambda line: line.document.currency),
+    tables.money(
+        "open", pgettext_lazy("amount", "Open"), lambda line: line.open, lambda line: line.document.currency
+    ),
     tables.text("due", gettext_lazy("Due"), _due, sort="due_on", width="nowrap"),
     tables.state(
         "state",

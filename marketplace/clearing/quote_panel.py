@@ -14,8 +14,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from accounts.requests import PageRequest
@@ -165,10 +164,10 @@ def _judged_from(chance: Chance) -> str:
 
 
 LIKELIHOODS = (
-    (Decimal("0.8"), (_lazy("Very likely"), "good")),
-    (Decimal("0.5"), (_lazy("Likely"), "open")),
-    (Decimal("0.2"), (_lazy("Uncertain"), "attention")),
-    (Decimal(0), (_lazy("Unlikely"), "harm")),
+    (Decimal("0.8"), (gettext_lazy("Very likely"), "good")),
+    (Decimal("0.5"), (gettext_lazy("Likely"), "open")),
+    (Decimal("0.2"), (gettext_lazy("Uncertain"), "attention")),
+    (Decimal(0), (gettext_lazy("Unlikely"), "harm")),
 )
 
 
