@@ -46,9 +46,12 @@ MOST_INTERVALS = 333
 """In one batch of events: three meters each, so less than a thousand events."""
 
 MOST_STEPS = 200
-LOOK_AGAIN = timedelta(minutes=10)
+LOOK_AGAIN = timedelta(minutes=20)
+"""Of market time: what is sold begins at a full hour, and is agreed some time before."""
+
 HEARD_EVERY = 240.0
 """Wall seconds. A site whose agent is not heard for a quarter of an hour goes off the market."""
+
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
 CATCH_UP = timedelta(hours=24)
 FORGET = timedelta(hours=48)
@@ -91,6 +94,7 @@ class SiteAgent:
     clock: MarketTime | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     catch_up: bool = True
+    heard_at: float | None = None
     done: Counter[str] = field(default_factory=Counter)
 
     def counted(self) -> Counter[str]:
@@ -109,7 +113,8 @@ class SiteAgent:
         self.clock, self.deliveries = MarketTime.of(pages[-1]), _deliveries(pages)
         self.done["deliveries"] += len(self.deliveries)
         now = self.clock.now()
-        self._tell_how_it_is(now)
+        if self.heard_at is None or time.monotonic() - self.heard_at > HEARD_EVERY / 2:
+            self._tell_how_it_is(now)
         over = self._over(now - CATCH_UP) if self.catch_up else []
         self.catch_up = False
         self._meter([*self.deliveries, *over], now)
@@ -124,6 +129,7 @@ class SiteAgent:
             "site_time": int(time.time()),
         }
         self.exchange.post("/api/v1/agent/heartbeat", told)
+        self.heard_at = time.monotonic()
 
     def move_on(self) -> float:
         """Report the steps that were taken; returns how many seconds may pass before the next turn."""

@@ -180,7 +180,7 @@ def test_one_owner_that_is_refused_does_not_hold_up_the_others(tmp_path: Path) -
 def test_the_agent_looks_again_in_time_for_a_beginning_an_end_and_a_half_hour() -> None:
     soon, half = START - 4 * MINUTE, START + 30 * MINUTE
     for delivery, now, due in (
-        (SCHEDULED, START - HOUR, START - 50 * MINUTE),
+        (SCHEDULED, START - HOUR, START - 40 * MINUTE),
         (SCHEDULED, soon, START),
         (replace(SCHEDULED, state="accepting", state_since=soon), soon, START),
         (replace(SCHEDULED, state="accepting", state_since=START), START, START + 4 * MINUTE),

@@ -170,8 +170,6 @@ def test_many_deliveries_need_few_requests(
     assert sorted(asked) == [
         "/api/v1/agent/deliveries",
         "/api/v1/agent/deliveries",
-        "/api/v1/agent/heartbeat",
-        "/api/v1/agent/heartbeat",
         "/api/v1/agent/transitions",
         "/api/v1/meter-events",
     ]
