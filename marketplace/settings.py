@@ -170,6 +170,9 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.evidence",
+    "marketplace.audit.compliance",
+    "marketplace.audit.access",
     "marketplace.web",
 ]
 if DEMO or DEBUG:
