@@ -347,8 +347,8 @@ class Pack:
             problem = f"postings.jsonl: {row['number']} is booked with {booked}, and says {row['total']}"
             check(booked == row["total"], problem)
         self.proved.append(
-            f"{len(self.rows['journals'])} journals balance, and {len(invoices)} invoices are booked with their "
-            "total."
+            f"{len(self.rows['journals'])} journals balance, and {len(invoices)} invoices are booked with "
+            "their total."
         )
 
     def currency(self, leg: Row) -> str:
