@@ -170,6 +170,7 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.findings",
     "marketplace.web",
 ]
 if DEMO or DEBUG:
