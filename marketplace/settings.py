@@ -174,6 +174,7 @@ INSTALLED_APPS = [
     "marketplace.audit.evidence",
     "marketplace.audit.compliance",
     "marketplace.audit.access",
+    "marketplace.audit.findings",
     "marketplace.web",
 ]
 if DEMO or DEBUG:
