@@ -29,6 +29,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.urls")),
     path("", include("marketplace.audit.urls")),
     path("", include("marketplace.audit.evidence.urls")),
+    path("", include("marketplace.audit.compliance.urls")),
+    path("", include("marketplace.audit.access.urls")),
     path("", include("marketplace.notifications.urls")),
     path("", include("marketplace.jobs.urls")),
     path("", include("marketplace.web.urls")),
