@@ -159,6 +159,7 @@ INSTALLED_APPS = [
     "marketplace.catalogue",
     "marketplace.terms",
     "marketplace.supply",
+    "marketplace.energy",
     "marketplace.demand",
     "marketplace.clearing",
     "marketplace.agreements",
