@@ -303,6 +303,7 @@ CELERY_BEAT_SCHEDULE = {
     "make partitions of readings": _periodic(
         "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
     ),
+    "look for findings": _periodic("audit.detect", _every(timedelta(days=1), at_least=300)),
     "mail notifications": _periodic("notifications.mail_at_once", schedule(60)),
     "mail the news of the day": _periodic(
         "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)

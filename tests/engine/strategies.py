@@ -304,12 +304,6 @@ def everything(draw: st.DrawFn, plain: st.SearchStrategy[Snapshot]) -> Snapshot:
         st.integers(0, 8),
     )
     measured = any(each.carbon is not None for each in snapshot.sites)
-    if draw(st.sampled_from([False, False, True])):
-        snapshot = _with_hours(draw, snapshot)
-        requests = tuple(
-            replace(each, alternatives=tuple(_with_power(draw, row) for row in each.alternatives))
-            for each in requests
-        )
     return replace(
         snapshot,
         requests=requests,
@@ -332,6 +326,19 @@ def _together(draw: st.DrawFn, plain: Alternative) -> Alternative:
         amount = -(-plain.amount // gangs) * gangs if cards else plain.amount
         return replace(plain, gangs=gangs, amount=amount)
     return replace(plain, gangs=0, divisible=True, interruptible=kind == "interruptible")
+
+
+@st.composite
+def with_hours(draw: st.DrawFn, plain: st.SearchStrategy[Snapshot]) -> Snapshot:
+    """The same market, in half of all cases with power that varies by the hour and is asked for."""
+    snapshot = draw(plain)
+    if draw(st.booleans()):
+        return snapshot
+    requests = tuple(
+        replace(each, alternatives=tuple(_with_power(draw, row) for row in each.alternatives))
+        for each in snapshot.requests
+    )
+    return _with_hours(draw, replace(snapshot, requests=requests))
 
 
 def _with_hours(draw: st.DrawFn, plain: Snapshot) -> Snapshot:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from accounts.actors import Actor
-from marketplace.audit.findings.cases import Window
+from marketplace.audit.findings import facts
+from marketplace.audit.findings.cases import Case, Window
 from marketplace.audit.findings.detectors import DETECTORS
+from marketplace.audit.findings.detectors.base import Detector
+from marketplace.audit.findings.detectors.working import OfSites
 from marketplace.audit.findings.services import Detected, report
 from marketplace.audit.findings.thresholds import thresholds_of
 from marketplace.clock import floor_hour
@@ -36,12 +40,22 @@ def detect(window: Window, *, actor: Actor, now: datetime, only: Iterable[str] =
 
     Each case is kept in a transaction of its own: one that fails leaves the others as they are.
     """
-    chosen: Mapping[str, object] = {name: DETECTORS[name] for name in only} or DETECTORS
     outcome = Outcome()
-    for name in chosen:
-        detector, limits = DETECTORS[name], thresholds_of(name)
-        for case in detector.judge(detector.read(window), window, limits):
-            _finding, is_new = report(Detected(case, name, limits), actor=actor, now=now)
-            outcome.seen[name] += 1
-            outcome.new[name] += is_new
+    for name, case in _cases(window, [DETECTORS[name] for name in only] or list(DETECTORS.values())):
+        _finding, is_new = report(Detected(case, name, thresholds_of(name)), actor=actor, now=now)
+        outcome.seen[name] += 1
+        outcome.new[name] += is_new
     return outcome
+
+
+def _cases(window: Window, detectors: Sequence[Detector[Any]]) -> Iterator[tuple[str, Case]]:
+    """What each detector says. Those that look at one site after the other read every site once together."""
+    of_sites = [detector for detector in detectors if isinstance(detector, OfSites)]
+    for hours in facts.hours_by_site(window) if of_sites else ():
+        for looking in of_sites:
+            for case in looking.judge([hours], window, thresholds_of(looking.name)):
+                yield looking.name, case
+    for detector in detectors:
+        if detector not in of_sites:
+            for case in detector.judge(detector.read(window), window, thresholds_of(detector.name)):
+                yield detector.name, case

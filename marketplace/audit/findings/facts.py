@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import combinations
 from typing import NamedTuple
 
-from django.db.models import Q, Sum
+from django.db.models import BigIntegerField, Q, Sum
+from django.db.models.functions import Cast, Coalesce
 
 from accounts.models import Membership
 from billing.metering.models import Meter, MeteredHour
@@ -95,16 +96,17 @@ def hours_by_site(window: Window) -> Iterator[list[Hour]]:
 
 
 class Deal(NamedTuple):
-    """An agreement that placed cards: spot, or called off."""
+    """An agreement. A term agreement names no cards, no product and no run; one in nP-hours has those instead
+    of card-hours."""
 
     agreement: int
     kind: str
     buyer: int
     owner: int
-    site: int
-    model: int
-    zone: int
-    run: int
+    site: int | None
+    model: int | None
+    zone: int | None
+    run: int | None
     cards: int
     card_hours: int
     value: Decimal
@@ -126,15 +128,26 @@ class Deal(NamedTuple):
         return Row("agreement", str(self.agreement), facts, (self.buyer, self.owner))
 
 
-def deals(window: Window) -> list[Deal]:
-    """What was concluded in the window, in that order."""
+def placed(window: Window) -> list[Deal]:
+    """Spot agreements and call-offs that were concluded in the window: what the market placed."""
+    return _deals(Q(allocation__isnull=False), window)
+
+
+def concluded(window: Window) -> list[Deal]:
+    """Spot and term agreements that were concluded in the window; what is called off is in the latter."""
+    return _deals(~Q(kind=Agreement.Kind.CALL_OFF), window)
+
+
+def _deals(which: Q, window: Window) -> list[Deal]:
     of = "allocation__offer__fleet"
-    rows = Agreement.objects.filter(
-        allocation__isnull=False, concluded_at__gte=window.start, concluded_at__lt=window.end
-    ).order_by("pk")
+    rows = (
+        Agreement.objects.filter(which, concluded_at__gte=window.start, concluded_at__lt=window.end)
+        .annotate(quantity=Coalesce("card_hours", Cast("np_hours", BigIntegerField())))
+        .order_by("pk")
+    )
     named = (
         "pk", "kind", "buyer", "owner", f"{of}__site", f"{of}__model", f"{of}__site__region__zone",
-        "allocation__run", "cards", "card_hours", "value", "currency", "concluded_at", "terms_digest",
+        "allocation__run", "cards", "quantity", "value", "currency", "concluded_at", "terms_digest",
     )  # fmt: skip
     return [Deal(*row) for row in rows.values_list(*named).iterator(chunk_size=5_000)]
 

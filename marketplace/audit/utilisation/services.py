@@ -111,6 +111,15 @@ def write_wanted() -> int:
     return written
 
 
+def load_day(*, since: datetime, until: datetime, now: datetime) -> None:
+    """Add up the UTC day before ``until`` only, of a market that was made at once from ``since`` on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '256MB'")
+    want(since=max(since, until - AT_ONCE), until=until)
+    write_wanted()
+    RolledUntil.objects.create(since=since, until=until, rolled_at=now, **asdict(position_now()))
+
+
 def _note(seen: RolledUntil, position: Position, until: datetime, *, now: datetime) -> None:
     seen.until, seen.rolled_at = max(until, seen.until), now
     seen.reading, seen.charge_run, seen.seal = position.reading, position.charge_run, position.seal

@@ -31,7 +31,7 @@ class Traded(NamedTuple):
 
 
 def read_spot(window: Window) -> Traded:
-    spot = [deal for deal in facts.deals(window) if deal.kind == Agreement.Kind.SPOT]
+    spot = [deal for deal in facts.placed(window) if deal.kind == Agreement.Kind.SPOT]
     return Traded(spot, facts.ownership(window.end))
 
 
@@ -192,7 +192,7 @@ class Products(NamedTuple):
     """Spot deals, and how many owners had the product of a model and zone on offer."""
 
     traded: Traded
-    sellers: Mapping[tuple[int, int], int]
+    sellers: Mapping[tuple[int | None, int | None], int]
 
 
 class Concentration(Detector[Products]):
@@ -235,7 +235,7 @@ class Concentration(Detector[Products]):
     def judge(self, facts: Products, window: Window, limits: Thresholds) -> Iterator[Case]:
         deals = facts.traded.deals
         in_all = sum(deal.card_hours for deal in deals)
-        products: dict[tuple[int, int], list[Deal]] = defaultdict(list)
+        products: dict[tuple[int | None, int | None], list[Deal]] = defaultdict(list)
         for deal in deals:
             products[deal.model, deal.zone].append(deal)
         for product, of_it in products.items():

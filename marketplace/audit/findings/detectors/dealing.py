@@ -38,7 +38,7 @@ class Dealt(NamedTuple):
 
 
 def read_dealt(window: Window) -> Dealt:
-    deals = facts.deals(window)
+    deals = facts.concluded(window)
     fx = fx_table(at=window.end) if deals else {}
     return Dealt(deals, facts.ownership(window.end), fx, billed(window, fx))
 
@@ -58,7 +58,8 @@ class RelatedParties(Detector[Dealt]):
     """Organisations under one control, or with people in common, that sell to each other.
 
     Suspicious because such an agreement costs its group nothing but the commission, and shows sales and
-    utilisation that nobody outside paid for: as collateral, or for a quota. Statistic: the value of the
+    utilisation that nobody outside paid for: as collateral, or for a quota. Spot and term agreements count.
+    Statistic: the value of the
     pair's agreements over the value of all that the owner sold in the window (both concluded in it). Control
     comes from ``OwnershipLink``, transitively; people from memberships. From ``notice_share`` on it is a
     notice, from ``warning_share`` a warning, from ``serious_share`` serious; fewer than ``least_card_hours``
@@ -268,7 +269,7 @@ class ProductPrices(NamedTuple):
 
 class Priced(NamedTuple):
     deals: Sequence[Deal]
-    usual: Mapping[tuple[int, int], ProductPrices]
+    usual: Mapping[tuple[int | None, int | None], ProductPrices]
 
 
 USUAL_PRICES = """
@@ -315,7 +316,7 @@ class OffPrice(Detector[Priced]):
                 (model, zone): ProductPrices(middle, spread, count)
                 for model, zone, middle, spread, count in cursor.fetchall()
             }
-        return Priced(facts.deals(window), usual)
+        return Priced(facts.placed(window), usual)
 
     def judge(self, facts: Priced, window: Window, limits: Thresholds) -> Iterator[Case]:
         for deal in facts.deals:
