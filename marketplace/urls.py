@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.clearing.urls")),
     path("", include("marketplace.catalogue.urls")),
     path("", include("marketplace.supply.urls")),
+    path("", include("marketplace.energy.urls")),
     path("", include("marketplace.demand.urls")),
     path("", include("marketplace.agreements.urls")),
     path("", include("marketplace.agents.urls")),
