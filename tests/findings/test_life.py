@@ -148,6 +148,8 @@ def test_a_subject_sees_itself_and_nothing_of_the_others(cast: Cast) -> None:
     admin = cast.viewer_of(cast.owner_admin)
 
     assert list(findings_for(admin)) == [finding]
+    assert findings_for(admin).get().about_others
+    assert not findings_for(auditor).get().about_others
     assert [one.organisation for one in subjects_of(finding, admin)] == [cast.owner]
     assert [one.row for one in evidence_of(finding, admin)] == ["0"]
     assert [one.organisation for one in messages_of(finding, admin)] == [cast.owner]

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.template import RequestContext, Template
+from django.test import Client, RequestFactory
 
 from accounts.actors import task_actor
 from accounts.models import Membership
 from billing.metering.models import MeteredHour
 from marketplace.audit.findings.cases import Case, Row, Subject, Window
-from marketplace.audit.findings.models import Evidence, Finding, Severity
+from marketplace.audit.findings.models import Evidence, Finding, FindingSubject, Severity
 from marketplace.audit.findings.services import Detected, report
 from marketplace.audit.findings.thresholds import thresholds_of
 from tests.billing import builders
@@ -127,6 +128,20 @@ def test_a_buyer_sees_nothing_of_a_finding_about_its_seller(
     assert client.get(f"/findings/{finding.pk}/").status_code == 404
 
 
+def test_a_subject_reads_no_figures_of_a_finding_that_is_about_others_too(
+    cast: Cast, client: Client, finding: Finding
+) -> None:
+    client.force_login(cast.owner_admin)
+    assert "of 72 hours" in client.get(f"/findings/{finding.pk}/").content.decode()
+
+    FindingSubject.objects.create(finding=finding, organisation=cast.buyer)
+
+    assert "of 72 hours" not in client.get(f"/findings/{finding.pk}/").content.decode()
+    told = json.loads(client.get(f"/api/v1/findings/{finding.pk}").content)
+    assert (told["statistics"], told["sentence"]) == ({}, "")
+    assert [one["organisation"] for one in told["subjects"]] == [cast.owner.pk]
+
+
 def test_the_api_says_what_the_page_says(cast: Cast, client: Client, finding: Finding) -> None:
     client.force_login(cast.auditor)
     told: dict[str, Any] = json.loads(client.get(f"/api/v1/findings/{finding.pk}").content)
@@ -157,3 +172,17 @@ def test_pages_cost_the_same_however_much_there_is(
         client.get("/findings/")
     with django_assert_max_num_queries(18):
         client.get(f"/findings/{Finding.objects.latest('pk').pk}/")
+
+
+def test_other_pages_lead_to_the_findings_of_a_site(cast: Cast, rf: RequestFactory, finding: Finding) -> None:
+    line = Template("{% load findings %}{% open_findings site %}")
+    said = {}
+    for name in ("auditor", "owner_admin", "owner_viewer"):
+        request = rf.get("/")
+        request.viewer = cast.viewer_of(getattr(cast, name))
+        said[name] = line.render(
+            RequestContext(request, {"request": request, "site": site_of(cast.owner)}, processors=[])
+        )
+    assert f"/findings/?site={site_of(cast.owner).pk}" in said["auditor"]
+    assert "/findings/" in said["owner_admin"]
+    assert said["owner_viewer"].strip() == ""
