@@ -30,11 +30,15 @@ class SubjectSerializer(serializers.ModelSerializer[FindingSubject]):
 
 
 class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """``statistics`` and ``thresholds`` are decimal strings by name."""
+    """``statistics`` and ``thresholds`` are decimal strings by name.
+
+    Subjects get no statistics of a finding that is about others too.
+    """
 
     severity = serializers.SerializerMethodField()
     title = serializers.SerializerMethodField()
     sentence = serializers.SerializerMethodField()
+    statistics = serializers.SerializerMethodField()
     subjects = SubjectSerializer(many=True)
 
     class Meta:
@@ -51,7 +55,11 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
         return title_of(finding)
 
     def get_sentence(self, finding: Finding) -> str:
-        return sentence_of(finding)
+        return "" if selectors.is_about_others(finding) else sentence_of(finding)
+
+    @extend_schema_field(serializers.DictField())
+    def get_statistics(self, finding: Finding) -> Any:
+        return {} if selectors.is_about_others(finding) else finding.statistics
 
 
 class EvidenceSerializer(serializers.ModelSerializer[Evidence]):
