@@ -38,6 +38,7 @@ from marketplace.audit.utilisation.selectors import (
     Period,
     as_of,
     cascade,
+    money,
     site_hours,
     site_periods,
     total,
@@ -107,6 +108,7 @@ def overview(request: PageRequest) -> HttpResponseBase:
         "levels": levels(found),
         "steps": steps(found),
         "energy": energy_kwh(found),
+        "money": money(hubs),
         "idle": card_hours(found.idle),
         "windows": tabs(window, seen),
         "page": page_of(request, rows, SITES_A_PAGE),
@@ -248,7 +250,8 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
     seen = as_of()
     now = market_now()
     window = Window(now, now, "") if seen is None else window_of(request.GET, seen)
-    found = total(cascade(request.viewer, start=window.start, end=window.end, by="site", site=shown.pk))
+    rows = cascade(request.viewer, start=window.start, end=window.end, by="site", site=shown.pk)
+    found = total(rows)
     deliveries = deliveries_for(request.viewer).filter(
         site=shown, starts_at__lt=window.end, ends_at__gt=window.start
     )
@@ -262,6 +265,7 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
     context = facts | {
         "site": shown,
         "found": found,
+        "money": money(rows),
         "fleets": fleets_for(request.viewer).filter(site=shown).order_by("pk"),
         "deliveries": list(deliveries[:ROWS_A_PAGE]),
         "deliveries_in_all": deliveries.count(),
