@@ -159,6 +159,7 @@ INSTALLED_APPS = [
     "marketplace.catalogue",
     "marketplace.terms",
     "marketplace.supply",
+    "marketplace.energy",
     "marketplace.demand",
     "marketplace.clearing",
     "marketplace.agreements",
@@ -171,6 +172,7 @@ INSTALLED_APPS = [
     "billing.payments",
     "marketplace.audit",
     "marketplace.audit.utilisation",
+    "marketplace.audit.findings",
     "marketplace.web",
 ]
 if DEMO or DEBUG:
@@ -297,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
     "make partitions of readings": _periodic(
         "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
     ),
+    "look for findings": _periodic("audit.detect", _every(timedelta(days=1), at_least=300)),
     "mail notifications": _periodic("notifications.mail_at_once", schedule(60)),
     "mail the news of the day": _periodic(
         "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)
