@@ -43,6 +43,11 @@ def typeset(html: str, *, named: str) -> bytes:
 
     ``PdfUnavailable`` where the libraries of WeasyPrint (Pango) are not installed.
     """
+    return write_pdf(html, identifier=hashlib.sha256(f"{document.number} {language}".encode()).digest())
+
+
+def write_pdf(html: str, *, identifier: bytes) -> bytes:
+    """A page as PDF, with our fonts; ``PdfUnavailable`` as above. The same page gives the same bytes."""
     try:
         write = _typesetter()
     except OSError as error:
