@@ -171,6 +171,7 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.carbon",
     "marketplace.web",
 ]
 if DEMO or DEBUG:

@@ -22,6 +22,7 @@ v1 = [
     path("", include("billing.invoicing.api_urls")),
     path("", include("billing.payments.api_urls")),
     path("", include("marketplace.audit.api_urls")),
+    path("", include("marketplace.audit.carbon.api_urls")),
 ]
 
 urlpatterns = [
