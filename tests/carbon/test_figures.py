@@ -134,7 +134,7 @@ def test_both_parties_read_the_same_on_the_page_in_the_file_and_over_the_api(
     for user in (cast.owner_viewer, cast.buyer_viewer):
         client.force_login(user)
         page = client.get(path).content.decode()
-        assert "28.6 kWh" in page
+        assert "<strong>28.6" in page
         assert "11.68 kg CO₂ location-based" in page
     lines = b"".join(client.get(path, {"format": "csv"})).decode().splitlines()
     assert len(lines) == 1 + 4 + 1
