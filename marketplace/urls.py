@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.urls")),
     path("", include("marketplace.audit.urls")),
     path("", include("marketplace.audit.carbon.urls")),
+    path("", include("marketplace.audit.findings.urls")),
     path("", include("marketplace.notifications.urls")),
     path("", include("marketplace.jobs.urls")),
     path("", include("marketplace.web.urls")),
