@@ -1,4 +1,4 @@
-"""Energy and carbon of an agreement for its parties, of shifting for the exchange; certificates for owners."""
+"""Energy and carbon of agreements, for their parties; of shifting, for the exchange; certificates."""
 
 from __future__ import annotations
 
