@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet
 
@@ -76,9 +77,8 @@ def told_hours(
     told = EnergyHour.objects.filter(site__in=sites, hour__gte=start, hour__lt=end)
     if as_of is not None:
         told = told.filter(batch__told_at__lte=as_of)
-    rows = (
-        told
-        .order_by("site", "hour", "-batch")
+    rows: Iterable[Any] = (
+        told.order_by("site", "hour", "-batch")
         .distinct("site", "hour")
         .values_list(
             "site", "hour", "pue", "grid", "direct", "certificate", "mix", "surplus", "tariff", "currency",

@@ -83,7 +83,9 @@ class CertificateForm(serializers.Serializer[Any]):
 
 
 class CertificatesForm(serializers.Serializer[Any]):
-    certificates = CertificateForm(many=True, allow_empty=False, max_length=MOST_CERTIFICATES)
+    certificates = serializers.ListField(
+        child=CertificateForm(), allow_empty=False, max_length=MOST_CERTIFICATES
+    )
 
 
 class CertificateSerializer(serializers.ModelSerializer[Certificate]):
