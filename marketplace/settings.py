@@ -171,6 +171,7 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.carbon",
     "marketplace.audit.utilisation",
     "marketplace.audit.evidence",
     "marketplace.audit.compliance",

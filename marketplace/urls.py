@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("marketplace.audit.evidence.urls")),
     path("", include("marketplace.audit.compliance.urls")),
     path("", include("marketplace.audit.access.urls")),
+    path("", include("marketplace.audit.carbon.urls")),
     path("", include("marketplace.audit.findings.urls")),
     path("", include("marketplace.notifications.urls")),
     path("", include("marketplace.jobs.urls")),

@@ -23,6 +23,7 @@ v1 = [
     path("", include("billing.payments.api_urls")),
     path("", include("marketplace.audit.api_urls")),
     path("", include("marketplace.audit.compliance.api_urls")),
+    path("", include("marketplace.audit.carbon.api_urls")),
     path("", include("marketplace.audit.findings.api_urls")),
 ]
 

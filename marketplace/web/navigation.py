@@ -52,6 +52,7 @@ ROOMS: tuple[Room, ...] = (
     _room("compliance:policies", _("Policies"), OWNER, AUDITOR, OPERATOR),
     _room("evidence:packs", _("Evidence"), AUDITOR, OPERATOR),
     _room("access:looks", _("Who looked"), OWNER, BUYER, AUDITOR, OPERATOR),
+    _room("carbon:shifting", _("Carbon"), AUDITOR, OPERATOR),
     _room("findings:findings", _("Findings"), BUYER, OWNER, AUDITOR, OPERATOR, needs=Capability.ADMINISTER),
     _room("agents:list", _("Agents"), AUDITOR, OPERATOR),
     _room("audit:parked", _("Parked work"), AUDITOR, OPERATOR),
