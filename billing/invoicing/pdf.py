@@ -30,19 +30,14 @@ class PdfUnavailable(DomainError):
 
 
 def render_pdf(document: Document, *, language: str) -> bytes:
-    """The document as PDF in a language of the settings; times are in the issuer's zone."""
+    """The document as PDF in a language of the settings; times are in the issuer's zone.
+
+    ``PdfUnavailable`` where the libraries of WeasyPrint (Pango) are not installed.
+    """
     with translation.override(language), timezone.override(document.issuer.time_zone):
         html = render_to_string(
             "billing/pdf/document.html", {"printed": printed(document), "fonts": FONTS.as_uri()}
         )
-    return typeset(html, named=f"{document.number} {language}")
-
-
-def typeset(html: str, *, named: str) -> bytes:
-    """A page with our fonts (``FONTS``) as PDF; the same name and page give the same bytes.
-
-    ``PdfUnavailable`` where the libraries of WeasyPrint (Pango) are not installed.
-    """
     return write_pdf(html, identifier=hashlib.sha256(f"{document.number} {language}".encode()).digest())
 
 
@@ -54,7 +49,7 @@ def write_pdf(html: str, *, identifier: bytes) -> bytes:
         raise PdfUnavailable(
             _("Install the library Pango (Debian: libpango-1.0-0, libpangoft2-1.0-0, libharfbuzz-subset0).")
         ) from error
-    return write(html, fonts=FONTS, identifier=hashlib.sha256(named.encode()).digest())
+    return write(html, fonts=FONTS, identifier=identifier)
 
 
 def _typesetter() -> Callable[..., bytes]:

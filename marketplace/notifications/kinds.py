@@ -58,9 +58,6 @@ KINDS: Mapping[str, Facts] = {
     Kind.PAYOUT_FAILED: Facts(_("A payout of %(amount)s failed: %(why)s"), Capability.FINANCE, Mail.AT_ONCE),
     Kind.FINDING: Facts(
         _("%(finding)s is about your organisation. Read what was seen, and say why it is so."),
-        _(
-            "%(finding)s is about your organisation. Read what was seen, and answer if there is a reason for it."
-        ),
         Capability.ADMINISTER,
         Mail.AT_ONCE,
     ),

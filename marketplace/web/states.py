@@ -90,7 +90,6 @@ STATES: dict[str, State] = {
     "unmatched": State(pgettext_lazy("state", "unmatched"), "attention"),
     "verified": State(pgettext_lazy("state", "verified"), "good"),
     "unknown": State(pgettext_lazy("state", "not known"), "quiet"),
-    "warning": State(pgettext_lazy("state", "warning"), "attention"),
     "withdrawn": State(pgettext_lazy("state", "withdrawn"), "quiet"),
 }
 

@@ -22,6 +22,7 @@ from marketplace.audit.evidence.models import EvidencePack
 from marketplace.errors import InvalidInput, NotAllowed
 from tests.billing.builders import HOUR, LONG_AFTER, refused
 from tests.cast import Cast
+from tests.compliance.scenes import confirmed
 from tests.evidence.scenes import files_of, packed, traded
 
 pytestmark = pytest.mark.django_db
@@ -220,6 +221,14 @@ def test_a_site_is_packed_with_every_agreement_of_its_window(cast: Cast) -> None
     assert verify.verify(files_of(pack)).manifest["case"]["kind"] == "site"
     assert files_of(empty)["agreements.jsonl"] == b""
     verify.verify(files_of(empty))
+
+
+def test_a_finding_is_packed_with_its_agreement_and_what_was_said(cast: Cast) -> None:
+    finding = confirmed(traded(cast).agreement)
+    files = files_of(packed(cast, "finding", finding.pk))
+    verify.verify(files)
+    assert (files["findings.jsonl"].count(b"\n"), files["agreements.jsonl"].count(b"\n")) == (1, 1)
+    assert b"It is a sham." in files["findings.jsonl"]
 
 
 def test_its_pdf_names_the_agreement_and_what_was_metered(files: Files, tmp_path: Path) -> None:

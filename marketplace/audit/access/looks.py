@@ -60,6 +60,7 @@ OBJECTS: Mapping[str, Of] = {
     "deliveries/": Of("delivery.Delivery", PARTIES),
     "charges/": Of("rating.Charge", PARTIES),
     "disputes/": Of("rating.Dispute", PARTIES),
+    "findings/": Of("findings.Finding", ("subjects__organisation",)),
     "readings/": Of("metering.Reading", ("delivery__agreement__buyer", "delivery__agreement__owner")),
     "invoices/": Of("invoicing.Document", ("organisation",), "number"),
     "statements/": Of("invoicing.Document", ("organisation",), "number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
 from accounts.actors import Viewer
-from billing.invoicing.pdf import FONTS, typeset
+from billing.invoicing.pdf import FONTS, write_pdf
 from marketplace.agents.models import Agent
 from marketplace.agents.selectors import agents_for
 from marketplace.agreements.models import Agreement
@@ -152,7 +153,8 @@ def pdf_of(found: Dossier, *, language: str) -> bytes:
     with translation.override(language), timezone.override(UTC):
         context = {"dossier": found, "site": found.site, "fonts": FONTS.as_uri()}
         html = render_to_string("compliance/dossier_print.html", context)
-    return typeset(html, named=f"dossier {found.site.pk} {found.now.isoformat()} {language}")
+    named = f"dossier {found.site.pk} {found.now.isoformat()} {language}"
+    return write_pdf(html, identifier=hashlib.sha256(named.encode()).digest())
 
 
 def facts_of(found: Dossier) -> dict[str, Any]:

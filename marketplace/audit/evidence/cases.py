@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from marketplace.agreements.models import Agreement
 from marketplace.audit.evidence.models import EvidencePack
+from marketplace.audit.evidence.rows import rows_of
+from marketplace.audit.findings.models import Evidence, Finding, FindingMessage, FindingSubject
+from marketplace.delivery.models import Delivery
 from marketplace.errors import InvalidInput
 from marketplace.supply.models import Site
 
@@ -65,8 +68,36 @@ def _of_site(site: int, start: datetime | None, end: datetime | None) -> Scope:
 
 
 def _of_finding(finding: int) -> Scope:
-    """The one place where findings are plugged in."""
-    raise InvalidInput(_("There is no finding %(number)s.") % {"number": finding})
+    """Every agreement that the finding is about or rests on, with the finding's own rows.
+
+    What auditors noted among themselves and wrote to subjects is part of the case.
+    """
+    subjects = FindingSubject.objects.filter(finding=finding)
+    evidence = Evidence.objects.filter(finding=finding)
+    read = _named(evidence, "delivery") | _named(evidence, "metered_hour")
+    deliveries = Delivery.objects.filter(
+        Q(pk__in=subjects.exclude(delivery=None).values("delivery")) | Q(pk__in=read)
+    )
+    named = {
+        *subjects.exclude(agreement=None).values_list("agreement", flat=True),
+        *deliveries.values_list("agreement", flat=True),
+        *_named(evidence, "agreement"),
+    }
+    scope = of_agreements(named)
+    sites = {*scope.sites, *subjects.exclude(site=None).values_list("site", flat=True)}
+    own = {
+        "findings": rows_of(Finding.objects.filter(pk=finding)),
+        "finding_subjects": rows_of(subjects.order_by("pk")),
+        "finding_evidence": rows_of(evidence.order_by("pk")),
+        "finding_messages": rows_of(FindingMessage.objects.filter(finding=finding).order_by("pk")),
+    }
+    return replace(scope, sites=sorted(sites), own=own)
+
+
+def _named(evidence: QuerySet[Evidence], kind: str) -> set[int]:
+    """The ids of the rows of a kind that a finding rests on; those of hours begin with their delivery’s."""
+    rows = (row.split("/")[0] for row in evidence.filter(kind=kind).values_list("row", flat=True))
+    return {int(row) for row in rows if row.isdigit()}
 
 
 def subject_exists(case: str, subject: int) -> bool:
@@ -75,4 +106,4 @@ def subject_exists(case: str, subject: int) -> bool:
             return Agreement.objects.filter(pk=subject).exists()
         case EvidencePack.Case.SITE:
             return Site.objects.filter(pk=subject).exists()
-    return False
+    return Finding.objects.filter(pk=subject).exists()

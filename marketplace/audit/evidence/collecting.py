@@ -47,6 +47,7 @@ def collect(scope: Scope, report: Report) -> Collected:
     """Everything about the agreements of the case; ``report`` is told after each of the three parts."""
     found = Collected()
     found.files.update(scope.own)
+    found.objects |= {("findings.finding", str(row["id"])) for row in scope.own.get("findings", [])}
     _of_the_market(found, scope)
     report(1)
     _of_the_delivery(found, scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from decimal import Decimal
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
-from billing.invoicing.pdf import FONTS, typeset
+from billing.invoicing.pdf import FONTS, write_pdf
 from marketplace.audit.evidence.chain import Segment
 from marketplace.audit.evidence.collecting import Collected, metered_in_all
 from marketplace.audit.evidence.models import EvidencePack
@@ -48,9 +49,8 @@ def pdf_of(asked: EvidencePack, found: Collected, segment: Segment) -> bytes:
             "fonts": FONTS.as_uri(),
         }
         html = render_to_string("evidence/summary.html", context)
-    return typeset(
-        html, named=f"evidence {asked.case} {asked.subject} {asked.as_of.isoformat()} {asked.language}"
-    )
+    named = f"evidence {asked.case} {asked.subject} {asked.as_of.isoformat()} {asked.language}"
+    return write_pdf(html, identifier=hashlib.sha256(named.encode()).digest())
 
 
 def _agreements(found: Collected) -> Iterator[PrintedAgreement]:

@@ -150,6 +150,7 @@ class Pack:
         self.postings()
         self.events()
         self.links()
+        self.finding()
         self.cannot += [
             "That the exchange wrote down all that happened, and that a meter told the truth.",
             "That the last link is the exchange's: compare its digest with one that was kept elsewhere.",
@@ -393,6 +394,18 @@ class Pack:
             self.proved.append(
                 f"{len(self.rows['events']) - chain['unsealed']} audit events are as they were sealed: links "
                 f"{links[0]['position']} to {links[-1]['position']} follow one another, up to {previous}."
+            )
+
+    def finding(self) -> None:
+        """The rows that a finding rests on, each with the digest that it had when a detector read it."""
+        evidence = self.rows.get("finding_evidence", [])
+        for row in evidence:
+            content = canonical({"kind": row["kind"], "row": row["row"], "facts": row["facts"]})
+            problem = f"finding_evidence.jsonl, {row['kind']} {row['row']} has another digest"
+            check(sha256(content) == row["digest"], problem)
+        if evidence:
+            self.proved.append(
+                f"{len(evidence)} rows that the finding rests on are as the detector read them."
             )
 
 
