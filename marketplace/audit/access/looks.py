@@ -103,7 +103,8 @@ def write_down(request: PageRequest, auditor: User) -> None:
     now, actor = market_now(), Actor(user=auditor)
     try:
         with transaction.atomic():
-            for target, organisation in list(_seen(match)) or [(auditor, None)]:
+            seen: list[tuple[models.Model, int | None]] = [*_seen(match)] or [(auditor, None)]
+            for target, organisation in seen:
                 audit.record(
                     actor=actor, action=LOOKED, target=target, organisation=organisation, now=now, data=facts
                 )
@@ -118,7 +119,9 @@ def _seen(match: ResolverMatch) -> Iterator[tuple[models.Model, int]]:
     name = next(iter(match.kwargs.values()), None)
     if of is None or name is None:
         return
-    found = models.QuerySet(apps.get_model(of.model)).filter(**{of.field: name})
+    found: models.QuerySet[models.Model] = models.QuerySet(apps.get_model(of.model)).filter(
+        **{of.field: name}
+    )
     for pk, *organisations in found.values_list("pk", *of.paths):
         target = apps.get_model(of.model)(pk=pk)
         yield from ((target, each) for each in _each_once(organisations))

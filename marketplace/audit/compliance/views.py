@@ -116,7 +116,7 @@ def _policy(request: PageRequest, newest: Policy, tried: WhatIfForm, *, status: 
         "may_enact": request.viewer.is_operator,
         "enacting": tried
         if isinstance(tried, EnactForm)
-        else EnactForm(policy=newest, initial=tried.data.dict() if tried.is_bound else {}),
+        else EnactForm(policy=newest, initial=dict(request.GET.items())),
     }
     if tried.is_bound and tried.is_valid() and status == OK:
         other = changed(newest, tried.cleaned_data)

@@ -11,11 +11,13 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
 
+from billing.metering.models import DetachedMonth
 from marketplace.audit.evidence.cases import scope_of
 from marketplace.audit.evidence.chain import Segment, segment_of
 from marketplace.audit.evidence.collecting import Report, collect
@@ -90,12 +92,18 @@ def _manifest(
             "last": segment.links[-1]["digest"] if segment.links else None,
             "unsealed": segment.unsealed,
         },
+        "detached_months": [f"{month:%Y-%m}" for month in _detached()],
         "files": {
             name: {"sha256": _sha256(content), "size": len(content)}
             | ({"rows": counts[name]} if name in counts else {})
             for name, content in files.items()
         },
     }
+
+
+def _detached() -> list[date]:
+    """Months whose readings are kept elsewhere: their hours cannot be added up from a pack."""
+    return list(DetachedMonth.objects.order_by("month").values_list("month", flat=True))
 
 
 def _zipped(files: dict[str, bytes]) -> bytes:

@@ -200,25 +200,29 @@ class Pack:
             check(parts == units(row["amount"], PLACES), f"{where}: its two parts are not its amount")
         usage = [row for row in self.rows["charges"] if row["kind"] == "usage"]
         decided = self.decided_hours()
-        by_decision = 0
+        by_decision = detached = 0
         for (agreement, slot), found in sorted(
             grouped(usage, lambda row: (row["agreement_id"], row["slot"])).items()
         ):
             last = max(found, key=lambda row: row["sequence"])
             due = decided.get((last["run_id"], agreement, slot))
-            by_decision += due is not None
+            by_decision += due is not None and slot[:7] not in self.manifest["detached_months"]
             where = f"charges.jsonl, A{agreement} in the hour {slot[:13]}"
             charged, metered = total(found, "quantity"), self.metered(agreement, slot, last["last_reading"])
-            if due is None:
+            if slot[:7] in self.manifest["detached_months"]:
+                detached += 1
+            elif due is None:
                 check(charged == metered, f"{where}: {charged} card-seconds charged, and {metered} metered")
             else:
                 check(charged == due, f"{where}: {charged} card-seconds charged, and {due} decided")
             self.prices(self.agreements[agreement], found, where)
         hours = len({(row["agreement_id"], row["slot"]) for row in usage})
         self.proved.append(
-            f"Readings add up to what was charged in {hours - by_decision} hours; each hour costs its "
+            f"Readings add up to what was charged in {hours - by_decision - detached} hours; each costs its "
             "card-seconds times its price, of which the commission is the agreed share."
         )
+        if detached:
+            self.cannot.append(f"The readings of {detached} hours: those months are kept elsewhere.")
         self.what_charges_leave_open(by_decision, len(self.rows["charges"]) - len(usage))
 
     def what_charges_leave_open(self, by_decision: int, others: int) -> None:
