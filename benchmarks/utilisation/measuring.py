@@ -52,7 +52,7 @@ def _questions() -> Iterator[tuple[str, Callable[[], Sequence[Any]]]]:
     yield "one site: its hours of a day", lambda: site_hours(site, day, end)
     yield "auditor: 30 days, day by day", lambda: trend(AUDITOR, start=seen.since, end=end, grain="day")
     yield "owner: 30 days, day by day", lambda: trend(owner, start=seen.since, end=end, grain="day")
-    yield "national view: the month", lambda: nation(AUDITOR, start=month, end=end).hubs
+    yield "national view: the month", lambda: nation(AUDITOR, start=month, end=end).inland
 
 
 def _asked(viewer: Viewer, start: datetime, end: datetime, by: By) -> Callable[[], Sequence[Any]]:
