@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LIE = 108
-"""What the lying meter tells, in percent of the truth."""
+"""What the lying meter tells, in percent of the truth: of energy, and of the time that the cards were there."""
 
 THERE = 16
 """Cards of the fleet that is not there that are there."""
@@ -62,7 +62,7 @@ def sampled(
         drawn = None if tdp_w is None else tdp_w * _mining_power(name) / PARTS
         return 100 * _mining_duty(name) / PARTS, drawn
     if plant is Plant.LYING_METER:
-        return min(busy * LIE / 100, 100.0), None if watts is None else watts * LIE / 100
+        return busy, None if watts is None else watts * LIE / 100
     return busy, watts
 
 
@@ -72,8 +72,7 @@ def told(plant: Plant | None, name: str, truth: Told, *, tdp_w: int | None) -> T
         drawn = None if tdp_w is None else tdp_w * truth.allocated * _mining_power(name) // (3_600 * PARTS)
         return replace(truth, active=truth.allocated * _mining_duty(name) // PARTS, energy=drawn)
     if plant is Plant.LYING_METER:
-        energy = None if truth.energy is None else truth.energy * LIE // 100
-        return replace(truth, active=min(truth.active * LIE // 100, truth.allocated), energy=energy)
+        return replace(truth, energy=None if truth.energy is None else truth.energy * LIE // 100)
     return truth
 
 
