@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LIE = 108
-"""What the lying meter tells, in percent of the truth: of energy, and of the time that the cards were there."""
+"""What the lying meter tells, in percent of the truth, of energy and of the hours of its cards."""
 
 THERE = 16
 """Cards of the fleet that is not there that are there."""

@@ -184,8 +184,8 @@ class RepeatedReadings(OfSites):
     both to the last digit are rare. Statistic: of the hours with a duty cycle of ``least_duty`` to 99 %,
     the share whose card-seconds and energy the delivery had before. Idle and saturated cards repeat, and so
     does housekeeping. At least ``least_share`` of at least ``least_hours``: one or two cards that train
-    steadily repeat up to 53 % of their hours in the demo's trace, a day that is sent thrice 67 %. Serious. Not
-    suspicious: a job that repeats exactly every hour, which no scheduler manages to the second.
+    steadily repeat up to 53 % of their hours in the demo's trace, a day that is sent thrice 67 %. Serious.
+    Not suspicious: a job that repeats exactly every hour, which no scheduler manages to the second.
     """
 
     name = "repeated-readings"
