@@ -9,7 +9,7 @@ restarted simulation goes on cheating in the same way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -29,6 +29,10 @@ class Plant(StrEnum):
     NOT_THERE = "not_there"
 
 
+PLACES = {28: Plant.MINING, 16: Plant.LYING_METER, 52: Plant.NOT_THERE}
+"""In the list of the demo's sites. These sell at nearly all hours: who sells nothing is not found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Card-seconds, and Wh where the design power of the cards is known."""
@@ -38,20 +42,10 @@ class Told:
     energy: int | None
 
 
-def planted(cards_by_site: Mapping[int, int]) -> dict[int, Plant]:
-    """Which sites cheat: the largest one is not there; of the others, the two in the middle mine and lie.
-
-    With fewer than four sites nobody cheats.
-    """
-    by_size = sorted(cards_by_site, key=lambda site: (cards_by_site[site], site))
-    if len(by_size) < 4:
-        return {}
-    middle = len(by_size) // 2
-    return {
-        by_size[-1]: Plant.NOT_THERE,
-        by_size[middle]: Plant.MINING,
-        by_size[middle - 1]: Plant.LYING_METER,
-    }
+def planted(sites: Iterable[int]) -> dict[int, Plant]:
+    """Which sites cheat: those at the ``PLACES`` in the order of their numbers, where there are so many."""
+    in_order = sorted(sites)
+    return {in_order[place - 1]: plant for place, plant in PLACES.items() if place <= len(in_order)}
 
 
 def sampled(

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Sum
-
 from accounts.actors import task_actor
 from accounts.models import Organisation
 from billing.metering.models import Meter, MeteredHour
@@ -63,8 +61,7 @@ def deliver(until: datetime) -> None:
 
 
 def plants_of_sites() -> Mapping[int, Plant]:
-    sizes = Site.objects.annotate(cards=Sum("fleets__cards")).values_list("pk", "cards")
-    return planted({site: cards or 0 for site, cards in sizes})
+    return planted(Site.objects.values_list("pk", flat=True))
 
 
 def _delivery(agreement: Agreement, plants: Mapping[int, Plant], until: datetime) -> Delivery:
