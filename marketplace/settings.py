@@ -171,7 +171,11 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.carbon",
     "marketplace.audit.utilisation",
+    "marketplace.audit.evidence",
+    "marketplace.audit.compliance",
+    "marketplace.audit.access",
     "marketplace.audit.findings",
     "marketplace.web",
 ]
@@ -196,6 +200,7 @@ MIDDLEWARE = [
     "marketplace.web.middleware.ReaderZoneMiddleware",
     "marketplace.web.middleware.ExpiredLoginMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
+    "marketplace.audit.access.looks.LooksMiddleware",
 ]
 
 ROOT_URLCONF = "marketplace.urls"
@@ -305,6 +310,7 @@ CELERY_BEAT_SCHEDULE = {
         "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)
     ),
     "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
+    "forget personal data": _periodic("audit.retain", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),
 }
 

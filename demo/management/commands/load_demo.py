@@ -13,6 +13,7 @@ from accounts.actors import task_actor
 from accounts.models import Membership, Organisation, Role, Scope
 from demo.affiliates import load_affiliates
 from demo.bank import load_accounts
+from demo.energy import load_energy
 from demo.load import is_loaded, load_market
 from demo.people import LOGINS, create_people, create_tokens, enrol_agents
 from marketplace.clock import market_now
@@ -44,6 +45,7 @@ class Command(BaseCommand):
             market = load_market(actor=task_actor("demo.load"), now=market_now())
             logins = create_people()
             load_accounts(now=market_now())
+            load_energy(now=market_now())
             _write(folder / "demo-logins.json", logins)
             _write(folder / "demo-agents.json", enrol_agents(now=market_now()))
             feeder = {
