@@ -60,7 +60,9 @@ CONFLICT_MESSAGE = (
     "Send a correction under a new id."
 )
 CORRECTED = "corrected"
-CORRECTED_MESSAGE = "It was corrected since and does not count. Where it is right after all, correct it again."
+CORRECTED_MESSAGE = (
+    "It was corrected since and does not count. Where it is right after all, correct it again."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered, moment
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
-from marketplace.agent.network import measure
+from marketplace.agent.network import Trip, measure
 from marketplace.agent.sealing import seal
 from marketplace.agent.telemetry.collecting import Telemetry
 from marketplace.agent.usage import Span, cells, without
@@ -37,6 +37,9 @@ AGAIN_AFTER = 300
 
 NETWORK_EVERY = 3_600
 """Seconds between two measurements of round trips."""
+
+HEARD_EVERY = 60
+"""Seconds between two reports of how the agent is: it is missed after many minutes."""
 
 ACCEPTANCE_FAILED = "acceptance_failed"
 
@@ -58,6 +61,7 @@ class Reconciler:
     """``clock`` is the site's own, in seconds since 1970.
 
     Every ``full_every`` seconds, and when it begins, what is at the site is compared with what should be.
+    Every ``heard_every`` and ``network_every`` seconds it tells how it is, and ``measure``s round trips.
     """
 
     exchange: Exchange
@@ -65,10 +69,14 @@ class Reconciler:
     buffer: Buffer
     clock: Callable[[], float] = time.time
     full_every: float = 300
+    heard_every: float = HEARD_EVERY
+    network_every: float = NETWORK_EVERY
+    measure: Callable[[str], Trip] = measure
     driver_name: str = ""
     telemetry: Telemetry | None = None
     version: str = ""
     last_full: float | None = None
+    last_heard: float | None = None
     last_network: float | None = None
     reconciled: int | None = None
     is_full: bool = True
@@ -82,10 +90,12 @@ class Reconciler:
         """``Unavailable`` where the exchange does not answer: by then the site was looked after."""
         self.turn_now = Turn()
         began = time.monotonic()
-        self.is_full = self.last_full is None or began >= self.last_full + self.full_every
+        self.is_full = _is_due(self.last_full, self.full_every, began)
         try:
             self._with_the_exchange()
-            self._tell_how_it_is()
+            if self.is_full or _is_due(self.last_heard, self.heard_every, began):
+                self._tell_how_it_is()
+                self.last_heard = began
         except Unavailable:
             self._alone()
             raise
@@ -104,10 +114,11 @@ class Reconciler:
         due = [Delivery.of(row) for row in rows]
         self._attempt(0, self.buffer.remember, rows)
         self.turn_now.deliveries = len(due)
+        # First, for an hour that is over is told with what was seen of it.
+        self._look_at_the_cards()
         self._attempt(0, self.driver.watch)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)
-        self._look_at_the_cards()
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
         self._attempt(0, self._measure_network, {one.site for one in due})
@@ -306,12 +317,12 @@ class Reconciler:
     def _measure_network(self, sites: set[int]) -> None:
         """Round trips to the exchange's probes, now and then, of the site that has something to deliver."""
         began = time.monotonic()
-        if not sites or (self.last_network is not None and began < self.last_network + NETWORK_EVERY):
+        if not sites or not _is_due(self.last_network, self.network_every, began):
             return
         self.last_network = began
         at = self._moment().isoformat()
         measurements = [
-            {"region": probe["region"], "at": at, **asdict(measure(probe["address"]))}
+            {"region": probe["region"], "at": at, **asdict(self.measure(probe["address"]))}
             for probe in self.exchange.probes()
         ]
         for site in sorted(sites) if measurements else ():
@@ -333,3 +344,7 @@ class Reconciler:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self.now, UTC)
+
+
+def _is_due(last: float | None, every: float, now: float) -> bool:
+    return last is None or now >= last + every
