@@ -17,11 +17,15 @@ BILLING = {
     "BILLING_GRACE_MINUTES": "25",
     "TERM_CALENDAR": "hours:4",
 }
+# Where the simulated sites measure round trips to: no address of this kind exists.
+PROBES = ("cn-beijing", "cn-shanghai", "cn-shenzhen", "cn-chengdu")
+NETWORK = {"NETWORK_PROBES": ",".join(f"{region}={region}.probe.invalid:443" for region in PROBES)}
 
 
 def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:
     return {
         **BILLING,
+        **NETWORK,
         "EMAIL_URL": f"file:///{data / 'mail'}",  # the parser takes the third slash away
         **os.environ,
         **_common(databases),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -64,6 +64,7 @@ class Api:
 
     client: httpx.Client
     sleep: Callable[[float], None] = time.sleep
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def pages(self, path: str, **asked: str) -> Iterator[dict[str, Any]]:
         address: str | None = f"{path}?{urlencode({'limit': PAGE, **asked})}"
@@ -82,7 +83,9 @@ class Api:
         headers: Mapping[str, str] = NOTHING,
     ) -> Any:
         """The body of the answer. Tried a few times: what is sent may be sent again."""
-        headers = headers if content is None else {"Content-Type": media_type, **headers}
+        headers = {**self.headers, **headers}
+        if content is not None:
+            headers["Content-Type"] = media_type
         wait = FIRST_WAIT
         for _ in range(TRIES - 1):
             try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from django.db import transaction
 from accounts.actors import task_actor
 from accounts.models import Membership, Organisation, Role, Scope
 from demo.bank import load_accounts
+from demo.enrolment import agents_to_run, appoint_administrators
 from demo.load import is_loaded, load_market
-from demo.people import create_people, create_tokens, enrol_agents
+from demo.people import create_people, create_tokens
 from marketplace.clock import market_now
 
 
@@ -36,7 +38,12 @@ class Command(BaseCommand):
                     f"The demo market is loaded, but its logins are not in {folder}: demo-reset"
                 )
             self.stdout.write("the demo market is loaded already")
-            return
+        else:
+            self._load(folder)
+        # At each start, for codes do not live long.
+        _write(folder / "demo-agents.json", agents_to_run(now=market_now(), wall_now=datetime.now(UTC)))
+
+    def _load(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # The files are written before the commit: a market without its logins would be half made.
         with transaction.atomic():
@@ -44,7 +51,7 @@ class Command(BaseCommand):
             logins = create_people()
             load_accounts(now=market_now())
             _write(folder / "demo-logins.json", logins)
-            _write(folder / "demo-agents.json", enrol_agents(now=market_now()))
+            appoint_administrators()
             feeder = {
                 "start": market.start.isoformat(),
                 "first_hour": 1,
