@@ -8,7 +8,7 @@ the code of the list. So the process may be killed at any time, and goes on wher
 
 In two things these agents differ from others. The market's clock runs fast, so they look not only every few
 seconds but also when something begins, is over or is to be metered. And they do not wait at the exchange for
-changes, for there are more of them than seats: where nothing is to be done, they ask whether anything changed.
+changes, for there are more of them than seats: where nothing is to be done they ask whether anything is new.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ class Tally:
         if not self.took:
             return f"{self.looks} looks{some}"
         took = sorted(self.took)
+        middle, longest = took[len(took) // 2], took[-1]
         return (
-            f"{self.looks} looks, {len(took)} turns, half of them within {took[len(took) // 2]:.2f} s, "
-            f"all within {took[-1]:.2f} s, begun {self.late:.1f} s late at most: {self.deliveries} deliveries, "
+            f"{self.looks} looks, {len(took)} turns, half of them within {middle:.2f} s, all within "
+            f"{longest:.2f} s, begun {self.late:.1f} s late at most: {self.deliveries} deliveries, "
             f"{self.told} events told{some}"
         )
 

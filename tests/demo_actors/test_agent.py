@@ -110,7 +110,8 @@ def test_from_enrolled_to_ended_with_every_second_metered_once(
     test = AcceptanceTest.objects.get()
     assert (test.passed, test.evidence["note"]) == (True, "Invented by the demo: no card was measured.")
     assert Agent.objects.get(site=delivery.site).driver == "demo"
-    assert RoundTrip.objects.get().microseconds > 0
+    assert all(trip.microseconds for trip in RoundTrip.objects.all())
+    assert RoundTrip.objects.exists()
 
 
 def test_a_restart_that_lost_its_buffer_counts_nothing_twice(
@@ -184,7 +185,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(
             _wait_for(reached, process)
             process.kill()
     assert Reading.objects.filter(meter=ALLOCATED).count() == 3 * 2
-    assert AccessDetails.objects.count() == 0
+    assert AccessDetails.objects.count() == 3
     assert not ReadingConflict.objects.exists()
 
 
