@@ -9,7 +9,8 @@ gives the same market.
 What else is not as it would be: no engine cleared these runs. Their snapshots and results are a few bytes
 that cannot be replayed, their explanations carry no details and their offers no outcomes; the digests of
 terms and of the rating run are of nothing that anybody could compute again. There are no readings under the
-hours and no documents over the charges.
+hours and no documents over the charges. Utilisation is computed for the last whole UTC day; the days before
+it repeat that day, so that there are as many rows as there would be, and do not agree with their charges.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from accounts.actors import Actor
 from accounts.models import Organisation
 from billing.invoicing.reference import load_reference
 from billing.metering.models import Meter
+from marketplace.audit.utilisation.adding import COLUMNS, SUMS
+from marketplace.audit.utilisation.services import load_day
 from marketplace.catalogue.services import load_assumed_fx, load_catalogue
 from marketplace.clock import floor_hour
 
@@ -264,6 +267,25 @@ CHARGES = """
 
     UPDATE rating_ratingrun SET charges_digest = repeat('0', 64) WHERE method = 'national';
 """
+# Adding up a month of hours would take longer than all the rest: the days before the last repeat it.
+DAYS_AGAIN = [
+    f"""
+    INSERT INTO {table} ({keys}, starts_at, {COLUMNS})
+    SELECT {keys}, day, {COLUMNS} FROM {table}
+    CROSS JOIN generate_series(%(first_day)s::timestamptz, %(today)s::timestamptz - interval '2 days',
+                               interval '1 day') AS day
+    """  # noqa: S608 names of tables and columns
+    for table, keys in (
+        ("utilisation_fleetday", "fleet_id"),
+        ("utilisation_placeday", "region_id, model_id"),
+    )
+]
+SUMMED_AGAIN = f"""
+    TRUNCATE utilisation_fleetmonth;
+    INSERT INTO utilisation_fleetmonth (fleet_id, starts_at, {COLUMNS})
+    SELECT fleet_id, date_trunc('month', starts_at, 'UTC'), {SUMS} FROM utilisation_fleetday
+    GROUP BY fleet_id, date_trunc('month', starts_at, 'UTC')
+"""  # noqa: S608 names of columns
 WRITTEN = """
     accounts_organisation, supply_site, supply_fleet, supply_offer, demand_computerequest, demand_alternative,
     clearing_marketrun, clearing_allocation, agreements_agreement, delivery_delivery, metering_meteredhour
@@ -299,6 +321,12 @@ def load_national(*, actor: Actor, now: datetime, seed: int, size: Size = NATION
                 yield name
                 cursor.execute(statements, facts)
                 cursor.execute(f"ANALYZE {WRITTEN}")
+            yield "utilisation of the last day"
+            load_day(since=facts["first_day"], until=facts["today"], now=now)
+            yield "utilisation of the days before it"
+            for statement in (*DAYS_AGAIN, SUMMED_AGAIN):
+                cursor.execute(statement, facts)
+            cursor.execute("ANALYZE")
         owner = Organisation.objects.earliest("pk")
         audit.record(actor=actor, action="national.loaded", target=owner, now=now, data={"seed": seed})
 
@@ -318,6 +346,8 @@ def _facts(now: datetime, size: Size) -> dict[str, Any]:
         "now": now,
         "until": now + AHEAD,
         "window": window,
+        "first_day": (now - BEHIND).replace(hour=0),
+        "today": now.replace(hour=0),
         "allocated": Meter.ALLOCATED.value,
         "active": Meter.ACTIVE.value,
     }

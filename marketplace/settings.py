@@ -159,6 +159,7 @@ INSTALLED_APPS = [
     "marketplace.catalogue",
     "marketplace.terms",
     "marketplace.supply",
+    "marketplace.energy",
     "marketplace.demand",
     "marketplace.clearing",
     "marketplace.agreements",
@@ -170,6 +171,8 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.utilisation",
+    "marketplace.audit.findings",
     "marketplace.web",
 ]
 if DEMO or DEBUG:
@@ -288,6 +291,7 @@ CELERY_BEAT_SCHEDULE = {
     "miss silent agents": _periodic("delivery.miss_agents", schedule(60)),
     "fail overdue deliveries": _periodic("delivery.fail_overdue", _every(timedelta(minutes=5), at_least=10)),
     "rate ended slots": _periodic("billing.rate", _every(timedelta(minutes=5), at_least=5)),
+    "add up utilisation": _periodic("audit.roll_up", _every(timedelta(minutes=5), at_least=10)),
     "close billing periods": _periodic("billing.close_periods", _every(timedelta(minutes=15), at_least=5)),
     "settle payments": _periodic("billing.sweep_payments", schedule(60)),
     "remind of overdue invoices": _periodic("billing.dun", _every(timedelta(hours=1), at_least=30)),
@@ -295,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
     "make partitions of readings": _periodic(
         "billing.make_reading_partitions", _every(timedelta(days=1), at_least=60)
     ),
+    "look for findings": _periodic("audit.detect", _every(timedelta(days=1), at_least=300)),
     "mail notifications": _periodic("notifications.mail_at_once", schedule(60)),
     "mail the news of the day": _periodic(
         "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)

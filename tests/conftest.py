@@ -19,6 +19,7 @@ import pgtrigger
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import translation
 
@@ -26,6 +27,8 @@ from marketplace.clock import MarketClock
 from tests.triggers import guarded_tables, without_triggers
 
 if TYPE_CHECKING:
+    from pytest_django import DjangoDbBlocker
+
     from tests.cast import Cast
 
 NEEDED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
@@ -141,6 +144,20 @@ def tables_may_be_emptied() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", empty_all)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A connection that a test left open is ended before the database is dropped.
+
+    Otherwise the last test of all, which has nothing to do with it, fails beside the one that left it.
+    """
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,14 +21,14 @@ from decimal import Decimal
 from fractions import Fraction
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, Max, OuterRef, QuerySet, Sum
 
 from accounts import audit
 from accounts.actors import Actor
 from billing.locks import try_billing_lock
 from billing.metering.storage import cutoff_now
 from billing.money import from_pico
+from billing.rating.lump_sums import last_look, lump_sum
 from billing.rating.models import Charge, Cover, RatingRun
 from billing.rating.records import make_run
 from marketplace.agreements.models import Agreement
@@ -64,13 +64,10 @@ def charge_covers(*, now: datetime, actor: Actor) -> RatingRun | None:
     covered = cover(due, until=cutoff.reading)
     run = make_run(
         [each.charge for each in covered if each.charge is not None],
-        started_at=now,
-        horizon=rated,
-        last_reading=cutoff.reading,
-        stored_until=cutoff.stored_at,
         method=METHOD,
-        parked_made=0,
-        parked_resolved=0,
+        now=now,
+        horizon=rated,
+        cutoff=cutoff,
     )
     Cover.objects.bulk_create(
         Cover(run=run, agreement=each.agreement, charge=each.charge, total=each.total, hours=each.hours)
@@ -83,15 +80,18 @@ def charge_covers(*, now: datetime, actor: Actor) -> RatingRun | None:
 
 def due_agreements() -> QuerySet[Agreement]:
     """Those that were replaced by agreements of which usage was charged since the last look."""
-    covers = Cover.objects.filter(agreement=OuterRef("pk")).order_by("-run")
-    last = Coalesce(Subquery(covers.values("run")[:1]), 0, output_field=BigIntegerField())
     usage = Charge.objects.filter(
         agreement__allocation__request=OuterRef("delivery__replacement__request"),
         kind=Kind.USAGE,
         run__gt=OuterRef("last_run"),
     )
     replaced = Agreement.objects.filter(delivery__replacement__request__isnull=False)
-    return replaced.select_related("allocation").annotate(last_run=last).filter(Exists(usage)).order_by("pk")
+    return (
+        replaced.select_related("allocation")
+        .annotate(last_run=last_look(Cover))
+        .filter(Exists(usage))
+        .order_by("pk")
+    )
 
 
 def cover(agreements: Collection[Agreement], *, until: int, before: int | None = None) -> list[Covered]:
@@ -127,7 +127,16 @@ class _Facts:
         hours = self._hours(old)
         total = from_pico(sum(round(max(cost - agreed, Fraction(0)) * PICO) for _, cost, agreed in hours))
         evidence = [[slot.isoformat(), _told(cost), _told(agreed)] for slot, cost, agreed in hours]
-        return Covered(old, total, evidence, self._charge(old, total, until))
+        charge = lump_sum(
+            Kind.COVER,
+            old,
+            old.ends_at - HOUR,
+            amount=-total,
+            commission=Decimal(0),
+            given=self.given[old.pk],
+            last_reading=until,
+        )
+        return Covered(old, total, evidence, charge)
 
     def _hours(self, old: Agreement) -> list[tuple[datetime, Fraction, Fraction]]:
         """Of each hour that was charged: what it cost, and what it would have cost under the old agreement.
@@ -160,28 +169,6 @@ class _Facts:
             return None
         agreed = old.cards * Fraction(price) * Fraction(quantity, cards * 3600)
         return cost / Fraction(old.allocation.fx_rate), agreed
-
-    def _charge(self, old: Agreement, total: Decimal, until: int) -> Charge | None:
-        """The cover, or its difference to what was charged before; nothing where there is none."""
-        given = self.given[old.pk]
-        amount = -total - sum(charge.amount for charge in given)
-        if not amount:
-            return None
-        return Charge(
-            kind=Kind.COVER,
-            agreement=old,
-            slot=old.ends_at - HOUR,
-            sequence=given[-1].sequence + 1 if given else 0,
-            corrects=given[-1] if given else None,
-            quantity=0,
-            committed=0,
-            price=Decimal(0),
-            currency=old.currency,
-            amount=amount,
-            commission=Decimal(0),
-            credit=amount,
-            last_reading=until,
-        )
 
 
 def _told(figure: Fraction) -> str:

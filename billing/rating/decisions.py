@@ -131,12 +131,10 @@ def _write(
     charges = [] if due is None else [charge_of(case, due)]
     make_run(
         charges,
-        started_at=now,
-        horizon=case.slot + HOUR,
-        last_reading=cutoff.reading,
-        stored_until=cutoff.stored_at,
         method=METHOD,
-        parked_made=0,
+        now=now,
+        horizon=case.slot + HOUR,
+        cutoff=cutoff,
         parked_resolved=1,
         decision=decision,
     )

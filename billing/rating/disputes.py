@@ -195,13 +195,10 @@ def _settle(
             charges.append(charge_of(case, due))
     return make_run(
         charges,
-        started_at=now,
-        horizon=max(quantities) + HOUR,
-        last_reading=cutoff.reading,
-        stored_until=cutoff.stored_at,
         method=METHOD,
-        parked_made=0,
-        parked_resolved=0,
+        now=now,
+        horizon=max(quantities) + HOUR,
+        cutoff=cutoff,
         decision=decided({(dispute.agreement_id, slot): each for slot, each in quantities.items()}, why=why),
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db import connection
 
+from billing.metering.storage import Cutoff
 from billing.rating.models import OF_MONTHS, Charge, RatingRun
 
 # The files that decide what a charge says.
@@ -28,6 +29,7 @@ DECISIVE = (
     "rating/columns.py",
     "rating/covering.py",
     "rating/judgement.py",
+    "rating/lump_sums.py",
     "rating/records.py",
     "rating/service_levels.py",
     "rating/settlement.py",
@@ -146,13 +148,36 @@ def _sha256(parts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def make_run(charges: list[Charge], **facts: Any) -> RatingRun:
-    """Store a run with its charges, which name it from then on."""
+def make_run(
+    charges: list[Charge],
+    *,
+    method: str,
+    now: datetime,
+    horizon: datetime,
+    cutoff: Cutoff,
+    parked_resolved: int = 0,
+    decision: dict[str, Any] | None = None,
+) -> RatingRun:
+    """Store a run that parks nothing, with its charges, which name it from then on.
+
+    ``cutoff`` is up to where readings were looked at, ``decision`` what a person decided.
+    """
     made = Facts()
     made.add(in_order(charges))
     of_charges = made.told()
     digest = of_charges.pop("charges_digest")
-    run = RatingRun.objects.create(code=code_version(), **of_charges, **facts)
+    run = RatingRun.objects.create(
+        code=code_version(),
+        method=method,
+        started_at=now,
+        horizon=horizon,
+        last_reading=cutoff.reading,
+        stored_until=cutoff.stored_at,
+        parked_made=0,
+        parked_resolved=parked_resolved,
+        decision=decision,
+        **of_charges,
+    )
     for charge in charges:
         charge.run = run
     Charge.objects.bulk_create(charges, batch_size=2_000)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import BigIntegerField, Exists, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from accounts import audit
@@ -19,6 +19,7 @@ from billing.locks import try_billing_lock
 from billing.metering.models import Meter, Reading
 from billing.metering.storage import cutoff_now
 from billing.rating.availability import Credit, Service, credit_of, longest_outage
+from billing.rating.lump_sums import last_look, lump_sum
 from billing.rating.models import Charge, ParkedUsage, RatingRun, ServiceLevel
 from billing.rating.records import make_run
 from marketplace.agreements.models import Agreement
@@ -59,13 +60,10 @@ def assess_service_levels(*, now: datetime, actor: Actor) -> RatingRun | None:
     assessed = assess(due, until=cutoff.reading)
     run = make_run(
         [each.charge for each in assessed if each.charge is not None],
-        started_at=now,
-        horizon=rated,
-        last_reading=cutoff.reading,
-        stored_until=cutoff.stored_at,
         method=METHOD,
-        parked_made=0,
-        parked_resolved=0,
+        now=now,
+        horizon=rated,
+        cutoff=cutoff,
     )
     ServiceLevel.objects.bulk_create(_level(run, each) for each in assessed)
     data = {"agreements": len(assessed), "charges": run.charges_made, "charges_sha256": run.charges_digest}
@@ -75,15 +73,13 @@ def assess_service_levels(*, now: datetime, actor: Actor) -> RatingRun | None:
 
 def due_agreements(rated: datetime) -> QuerySet[Agreement]:
     """Those whose window and delivery are over and rated, and whose usage was charged since the last look."""
-    levels = ServiceLevel.objects.filter(agreement=OuterRef("pk")).order_by("-run")
-    last = Coalesce(Subquery(levels.values("run")[:1]), 0, output_field=BigIntegerField())
     usage = Charge.objects.filter(agreement=OuterRef("pk"), kind=Kind.USAGE, run__gt=OuterRef("last_run"))
     parked = ParkedUsage.objects.filter(agreement=OuterRef("pk"), resolved_at=None)
     over = Q(delivery__state__in=OVER, ends_at__lte=rated) & ~Q(delivery__fault=Delivery.Fault.BUYER)
     end = Coalesce("delivery__active_until", F("ends_at"))
     return (
         Agreement.objects.filter(over, terms__sla__isnull=False, delivery__rated__until__gte=end)
-        .annotate(last_run=last)
+        .annotate(last_run=last_look(ServiceLevel))
         .filter(Exists(usage), ~Exists(parked))
         .order_by("pk")
     )
@@ -139,30 +135,16 @@ class _Facts:
             for slot, quantity in delivered.items()
             if quantity < owed_a_slot
         ]
-        return Assessed(agreement, service, credit, short, self._charge(agreement, credit))
-
-    def _charge(self, agreement: Agreement, credit: Credit) -> Charge | None:
-        """The credit, or its difference to those that were given; nothing where there is none."""
-        given = self.given[agreement.pk]
-        amount = -credit.amount - sum(charge.amount for charge in given)
-        commission = -credit.commission - sum(charge.commission for charge in given)
-        if not amount and not commission:
-            return None
-        return Charge(
-            kind=Kind.SLA_CREDIT,
-            agreement=agreement,
-            slot=_slots(agreement)[-1],
-            sequence=given[-1].sequence + 1 if given else 0,
-            corrects=given[-1] if given else None,
-            quantity=0,
-            committed=0,
-            price=Decimal(0),
-            currency=agreement.currency,
-            amount=amount,
-            commission=commission,
-            credit=amount - commission,
+        charge = lump_sum(
+            Kind.SLA_CREDIT,
+            agreement,
+            slots[-1],
+            amount=-credit.amount,
+            commission=-credit.commission,
+            given=self.given[agreement.pk],
             last_reading=self.until,
         )
+        return Assessed(agreement, service, credit, short, charge)
 
 
 def _slots(agreement: Agreement) -> list[datetime]:

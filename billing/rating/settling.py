@@ -88,12 +88,10 @@ def _settle_alone(pk: int, *, now: datetime, actor: Actor) -> RatingRun | None:
     waiting = ParkedUsage.objects.filter(agreement=pk, reason=NOT_SETTLED, resolved_at=None)
     run = make_run(
         [charge for each in settled for charge in each.charges],
-        started_at=now,
-        horizon=rated,
-        last_reading=cutoff.reading,
-        stored_until=cutoff.stored_at,
         method=METHOD,
-        parked_made=0,
+        now=now,
+        horizon=rated,
+        cutoff=cutoff,
         parked_resolved=waiting.update(resolved_at=now),
     )
     rows = _to_write([each.row for each in settled])

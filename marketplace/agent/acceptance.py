@@ -66,7 +66,12 @@ def acceptance_of(probe: Probe, wanted: Wanted, *, card_name: str, evidence: Map
         model=others[0] if others else wanted.model,
         memory_gb=str(min((card.memory_gb for card in probe.cards), default=Decimal(0))),
         passed=len(probe.cards) >= wanted.cards and not others,
-        evidence={**evidence, "memory_gb": "probe", "cards": sorted({card.name for card in probe.cards})},
+        evidence={
+            **evidence,
+            "memory_gb": "probe",
+            "cards": sorted({card.name for card in probe.cards}),
+            "uuids": sorted(card.uuid for card in probe.cards if card.uuid),
+        },
         probe={"precision": probe.precision, "benchmarks": runs} | measured,
     )
 

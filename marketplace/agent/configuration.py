@@ -20,6 +20,7 @@ from marketplace.agent.slurm.settings import Cards, Cluster, Probe
 from marketplace.agent.telemetry.holders import Configured, Holders, SlurmJobs
 from marketplace.agent.telemetry.samples import Card
 from marketplace.agent.telemetry.sources import Exporter, Prometheus, Source
+from marketplace.agent.toml import table_of, text_of
 
 DRIVERS = ("slurm", "kubernetes", "ssh-manual")
 PROBE_SECONDS = 120
@@ -42,10 +43,10 @@ class Configuration:
         try:
             told = tomllib.loads(path.read_text(encoding="utf-8"))
             configuration = cls(
-                state=Path(_text(told, "state")),
-                driver=_text(told, "driver"),
+                state=Path(text_of(told, "state")),
+                driver=text_of(told, "driver"),
                 own=told.get(told["driver"], {}),
-                telemetry=_table(told, "telemetry"),
+                telemetry=table_of(told, "telemetry"),
             )
             configuration.make_driver()
             configuration.sources()
@@ -75,11 +76,11 @@ class Configuration:
     def sources(self) -> list[Source]:
         """Exporters and Prometheus servers, as [[telemetry.exporters]] and [[telemetry.prometheus]] say."""
         exporters = [
-            Exporter(url=_text(one, "url"), node=_text(one, "node"))
+            Exporter(url=text_of(one, "url"), node=text_of(one, "node"))
             for one in _tables(self.telemetry, "exporters")
         ]
         servers = [
-            Prometheus(url=_text(one, "url"), nodes=_texts(one, "nodes"))
+            Prometheus(url=text_of(one, "url"), nodes=_texts(one, "nodes"))
             for one in _tables(self.telemetry, "prometheus")
         ]
         return [*exporters, *servers]
@@ -88,7 +89,7 @@ class Configuration:
         """In Slurm jobs say whose a card is; elsewhere [telemetry.cards] does: "node/index" = delivery."""
         if self.driver == "slurm":
             return SlurmJobs(Commands(_texts(self.own, "environment")))
-        told = _table(self.telemetry, "cards")
+        told = table_of(self.telemetry, "cards")
         cards = {Card(*_node_and_index(name)): _delivery(name, delivery) for name, delivery in told.items()}
         return Configured(cards)
 
@@ -100,16 +101,16 @@ class Configuration:
     def _cluster(self) -> Cluster:
         models = {
             model: Cards(
-                gres=_text(cards, "gres"),
-                partition=_text(cards, "partition"),
-                memory_gb=_text(cards, "memory_gb"),
+                gres=text_of(cards, "gres"),
+                partition=text_of(cards, "partition"),
+                memory_gb=text_of(cards, "memory_gb"),
                 card_name=str(cards.get("card_name", "")),
             )
-            for model, cards in _table(self.own, "models").items()
+            for model, cards in table_of(self.own, "models").items()
         }
         users = {
             _number(buyer): tuple(str(login) for login in logins)
-            for buyer, logins in _table(self.own, "users").items()
+            for buyer, logins in table_of(self.own, "users").items()
         }
         return Cluster(models, users, self._probe(), str(self.own.get("access", "")))
 
@@ -135,20 +136,6 @@ class _Memory:
         return self.told[model]
 
 
-def _text(table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str) or not value:
-        raise SiteProblem(f"“{name}” is missing, or is no text.")
-    return value
-
-
-def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = table.get(name, {})
-    if not isinstance(value, dict):
-        raise SiteProblem(f"“{name}” is no table.")
-    return value
-
-
 def _tables(table: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     value = table.get(name, [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
@@ -170,7 +157,7 @@ def _delivery(name: str, value: object) -> int:
 
 
 def _texts(table: Mapping[str, Any], name: str) -> dict[str, str]:
-    return {key: str(value) for key, value in _table(table, name).items()}
+    return {key: str(value) for key, value in table_of(table, name).items()}
 
 
 def _number(text: str) -> int:

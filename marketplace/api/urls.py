@@ -10,6 +10,7 @@ v1 = [
     path("", include("accounts.api_urls")),
     path("", include("marketplace.catalogue.api_urls")),
     path("", include("marketplace.supply.api_urls")),
+    path("", include("marketplace.energy.api_urls")),
     path("", include("marketplace.demand.api_urls")),
     path("", include("marketplace.clearing.api_urls")),
     path("", include("marketplace.agreements.api_urls")),
@@ -21,6 +22,7 @@ v1 = [
     path("", include("billing.invoicing.api_urls")),
     path("", include("billing.payments.api_urls")),
     path("", include("marketplace.audit.api_urls")),
+    path("", include("marketplace.audit.findings.api_urls")),
 ]
 
 urlpatterns = [

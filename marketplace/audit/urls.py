@@ -1,10 +1,13 @@
 from django.urls import path
 
 from marketplace.audit import views
+from marketplace.audit.utilisation import views as utilisation
 
 app_name = "audit"
 urlpatterns = [
-    path("audit/", views.overview, name="overview"),
-    path("audit/sites/<int:pk>/", views.site, name="site"),
+    path("audit/", utilisation.overview, name="overview"),
+    path("audit/hours/", utilisation.heat, name="heat"),
+    path("audit/trends/", utilisation.trends, name="trends"),
+    path("audit/sites/<int:pk>/", utilisation.site, name="site"),
     path("operator/parked/", views.parked, name="parked"),
 ]

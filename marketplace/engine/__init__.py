@@ -48,16 +48,18 @@ from marketplace.engine.snapshot import (
     Request,
     RoundTrip,
     Site,
+    SiteHours,
     Snapshot,
     Unit,
     Workload,
 )
 from marketplace.engine.solving import Solved
-from marketplace.engine.validation import SNAPSHOT_FORMAT, MalformedSnapshot, check
+from marketplace.engine.validation import HOURLY_FORMAT, SNAPSHOT_FORMAT, MalformedSnapshot, check
 from marketplace.engine.verification import Broken, ResultRefused, Rule, Violation, proven_bound, verify
 
 __all__ = [
     "ENGINE_VERSION",
+    "HOURLY_FORMAT",
     "MICRO",
     "RESULT_FORMAT",
     "SNAPSHOT_FORMAT",
@@ -96,6 +98,7 @@ __all__ = [
     "Rule",
     "Shadow",
     "Site",
+    "SiteHours",
     "Snapshot",
     "Solved",
     "Unit",

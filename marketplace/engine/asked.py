@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from marketplace.engine.columns import numbers_of_powers
 from marketplace.engine.facts import Facts, Ints, round_up
 from marketplace.engine.want import Want
 
@@ -24,7 +25,7 @@ class Asked(NamedTuple):
     card does towards it. What is filled is worth ``limit * filled // scale * per`` pico.
 
     An offer may do less than ``amount`` where it does at least ``part`` in whole lots. ``whole`` is all that
-    is paid for.
+    is paid for. ``power`` is the number of the power that each hour must have, as in ``Demand``.
     """
 
     profile: Ints
@@ -40,6 +41,7 @@ class Asked(NamedTuple):
     scale: Ints
     per: Ints
     rate: Ints
+    power: Ints
 
 
 class Shapes(NamedTuple):
@@ -84,19 +86,21 @@ def kinds(facts: Facts) -> Kinds:
 
 def asked(facts: Facts, wants: Sequence[Want], profiles: Sequence[int]) -> Asked:
     rows = [_asked(want) for want in wants]
-    columns = np.array(rows, dtype=np.int64).reshape(-1, len(Asked._fields) - 2).T
+    columns = np.array(rows, dtype=np.int64).reshape(-1, len(Asked._fields) - 3).T
     every = (np.ascontiguousarray(column) for column in columns)
-    return Asked._make([np.array(profiles, dtype=np.int64), *every, facts.rate_table(wants)])
+    return Asked._make(
+        [np.array(profiles, dtype=np.int64), *every, facts.rate_table(wants), numbers_of_powers(facts, wants)]
+    )
 
 
-def by_run(asked: Asked, minimum: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Wants whose runs are equally long, with the length of a run by row of ``Facts``.
+def by_run(asked: Asked, among: Ints, minimum: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Wants ``among`` all whose runs are equally long, with the length of a run by row of ``Facts``.
 
     Divisible work takes any run that an offer is sold for.
     """
-    durations = np.where(asked.divisible == 1, 0, asked.duration)
-    for duration, wants in in_groups(durations):
-        yield wants, minimum if duration == 0 else np.full_like(minimum, duration)
+    durations = np.where(asked.divisible == 1, 0, asked.duration)[among]
+    for duration, places in in_groups(durations):
+        yield among[places], minimum if duration == 0 else np.full_like(minimum, duration)
 
 
 def in_groups(keys: Ints) -> Iterator[tuple[int, Ints]]:

@@ -190,7 +190,7 @@ def _surplus(facts: Facts, fills: dict[int, Fill]) -> int:
 def _emission(facts: Facts, fills: dict[int, Fill]) -> int:
     """What the carbon of everything matched counts, in pico."""
     return sum(
-        int(facts.emission[take.row]) * take.cards * take.slots
+        int(facts.emission[take.row, take.span].sum()) * take.cards
         for fill in fills.values()
         for take in fill.takes
     )

@@ -8,13 +8,14 @@ Decoding refuses bytes that are not canonical, so a round trip is exact in both 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import msgspec
 
 from marketplace.engine.result import Result
 from marketplace.engine.snapshot import Alternative, Budget, Choice, Model, Request, Site, Snapshot
+from marketplace.engine.validation import HOURLY_FORMAT
 
 Kind = TypeVar("Kind")
 Group = TypeVar("Group", Budget, Choice)
@@ -37,6 +38,7 @@ def canonical(snapshot: Snapshot) -> Snapshot:
         budgets=_groups(snapshot.budgets),
         choices=_groups(snapshot.choices),
         owner_caps=tuple(sorted(snapshot.owner_caps, key=lambda cap: (cap.buyer, cap.owner))),
+        site_hours=tuple(sorted(snapshot.site_hours, key=lambda hours: hours.site)),
     )
 
 
@@ -85,7 +87,11 @@ def digest(data: bytes) -> str:
 
 def snapshot_bytes(snapshot: Snapshot) -> bytes:
     """Canonical bytes of a snapshot, whatever the order of its rows."""
-    return msgspec.json.encode(canonical(snapshot), order="sorted")
+    ordered = canonical(snapshot)
+    if ordered.format >= HOURLY_FORMAT:
+        return msgspec.json.encode(ordered, order="sorted")
+    known = {each.name: getattr(ordered, each.name) for each in fields(ordered) if each.name != "site_hours"}
+    return msgspec.json.encode(known, order="sorted")
 
 
 def snapshot_from_bytes(data: bytes) -> Snapshot:

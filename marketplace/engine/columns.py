@@ -6,6 +6,7 @@ favour of a match. Whatever is decided with them is checked exactly (see ``book`
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Facts, Ints
+from marketplace.engine.hourly import Power
 from marketplace.engine.snapshot import MICRO
 from marketplace.engine.want import Want
 
@@ -31,7 +33,8 @@ NEVER = 1 << 60
 class Supply(NamedTuple):
     """Offers by row. ``free`` and ``cost`` are (rows, slots); ``cost`` is that of a card-hour.
 
-    ``size`` is the most cards that are free at once, in whole lots.
+    ``size`` is the most cards that are free at once, in whole lots. ``open`` (powers, rows, slots) is 1 where
+    an offer has the power that wants with that number, counted from 1, ask for in every hour.
     """
 
     free: Ints
@@ -41,6 +44,7 @@ class Supply(NamedTuple):
     size: Ints
     model: Ints
     product: Ints
+    open: Bytes
 
 
 class Demand(NamedTuple):
@@ -50,7 +54,8 @@ class Demand(NamedTuple):
     gangs for ``GANGS``. ``rate`` is what a card of each model does towards the amount (for ``GANGS``:
     0 or 1), 0 where that is not known; ``part`` is the number of its cards that make a gang, else 1.
     ``alone`` is 1 where all cards must come from one offer: a gang that may be filled in part;
-    ``interruptible`` where divisible work may pause.
+    ``interruptible`` where divisible work may pause. ``power`` is the number in ``Supply.open`` of the power
+    that each hour must have, 0 where any will do.
     """
 
     first: Ints
@@ -67,6 +72,7 @@ class Demand(NamedTuple):
     part: Ints
     alone: Ints
     interruptible: Ints
+    power: Ints
 
 
 class Cells(NamedTuple):
@@ -97,7 +103,21 @@ class Lists(NamedTuple):
     room: Ints
 
 
-def supply(facts: Facts) -> Supply:
+def powers(facts: Facts, wanted: Iterable[Want]) -> dict[Power, int]:
+    """What wants ask of every hour, numbered from 1 as it is first asked for."""
+    asked = (facts.hourly.asked(want.alternative) for want in wanted)
+    different = dict.fromkeys(each for each in asked if each is not None)
+    return {each: number for number, each in enumerate(different, start=1)}
+
+
+def opened(facts: Facts, asked: Iterable[Power], rows: Ints) -> Bytes:
+    """``Supply.open`` of some offers."""
+    whole = slice(0, facts.slots)
+    layers = [facts.hourly.open(each, rows, whole) for each in asked]
+    return np.array(layers, dtype=np.uint8).reshape(len(layers), rows.size, facts.slots)
+
+
+def supply(facts: Facts, wanted: Iterable[Want]) -> Supply:
     free = facts.free
     return Supply(
         free=free,
@@ -107,6 +127,7 @@ def supply(facts: Facts) -> Supply:
         size=free.max(axis=1, initial=0) // facts.lot * facts.lot,
         model=facts.model_number,
         product=facts.product,
+        open=opened(facts, powers(facts, wanted), np.arange(len(facts))),
     )
 
 
@@ -139,7 +160,15 @@ def demand(facts: Facts, wanted: list[list[Want]], profiles: Ints) -> Demand:
         part=np.where(in_gangs[:, None], part, 1),
         alone=np.array([each.gangs == 1 for each in alternatives], dtype=np.int64) * ~in_gangs,
         interruptible=np.array([each.interruptible for each in alternatives], dtype=np.int64),
+        power=numbers_of_powers(facts, flat),
     )
+
+
+def numbers_of_powers(facts: Facts, wanted: Sequence[Want]) -> Ints:
+    """``Demand.power`` of some wants."""
+    numbers = powers(facts, wanted)
+    asked = (facts.hourly.asked(want.alternative) for want in wanted)
+    return np.array([0 if each is None else numbers[each] for each in asked], dtype=np.int64)
 
 
 def every(wanted: Demand, step: int) -> Demand:

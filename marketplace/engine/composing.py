@@ -12,7 +12,16 @@ from dataclasses import replace
 import numpy as np
 
 from marketplace.engine.book import Book, Fill, Take
-from marketplace.engine.columns import NEVER, Demand, Supply, cells, demand, whole_lists
+from marketplace.engine.columns import (
+    NEVER,
+    Demand,
+    Supply,
+    cells,
+    demand,
+    opened,
+    powers,
+    whole_lists,
+)
 from marketplace.engine.drafting import Guide, blank, guide
 from marketplace.engine.facts import Ints
 from marketplace.engine.openings import no_openings, note_openings
@@ -28,7 +37,7 @@ def composed(book: Book, want: Want, rows: Ints) -> Fill | None:
     """The fill that leaves the buyer most of its limit, of those that the search knows."""
     if not rows.size:
         return None
-    supplied = _supply(book, rows)
+    supplied = _supply(book, want, rows)
     looked_at = _guide(supplied, _demand(book, want))
     draft = blank(looked_at)
     openings = no_openings(rows.size, book.facts.slots, int(supplied.free.max()))
@@ -41,7 +50,7 @@ def composed(book: Book, want: Want, rows: Ints) -> Fill | None:
     return book.quote(want, [Take(int(rows[row]), *figures) for row, *figures in takes])
 
 
-def _supply(book: Book, rows: Ints) -> Supply:
+def _supply(book: Book, want: Want, rows: Ints) -> Supply:
     """The offers as they are left, a card at what it would cost its buyer."""
     facts, free = book.facts, book.free[rows]
     return Supply(
@@ -52,6 +61,7 @@ def _supply(book: Book, rows: Ints) -> Supply:
         size=free.max(axis=1) // facts.lot[rows] * facts.lot[rows],
         model=facts.model_number[rows],
         product=facts.product[rows],
+        open=opened(facts, powers(facts, [want]), rows),
     )
 
 

@@ -33,7 +33,7 @@ def depth(book: QuoteBook, search: Search, cost: Cost, meeting: Mask) -> Depth:
     shape, end = search.shape, cost.first_slot + cost.slots
     able = np.flatnonzero(meeting & (search.cheapest < NEVER)).astype(np.int64)
     rows = search.rows[able[search.within(able, cost.first_slot, end)]]
-    free = _free(book, rows, cost.first_slot, end)
+    free = book.sellable(shape.want, rows, cost.first_slot, end).min(axis=1).astype(np.int64)
     steps, units = shape.steps(book, rows)
 
     def at_once(cards: Ints) -> int:

@@ -34,7 +34,7 @@ MOST_COST = 1 << 62
 ROW, CARDS, BEGUN, SLOTS = range(4)
 """Columns of a take: a row of ``Facts``, a number of its cards, the first slot, and for how many slots."""
 
-KIND, WORTH, AMOUNT, LEAST, EARLIEST, DURATION, DEADLINE, PROFILE, ALONE, PAUSING = range(10)
+KIND, WORTH, AMOUNT, LEAST, EARLIEST, DURATION, DEADLINE, PROFILE, ALONE, PAUSING, POWER = range(11)
 """Columns of a want, as in ``Demand``."""
 
 LOT, MINIMUM, SIZE, MODEL = range(4)
@@ -48,7 +48,7 @@ class Guide(NamedTuple):
     row ``ranges[e, 0]`` to before ``ranges[e, 1]``, e from ``entries[want]`` to before ``entries[want + 1]``,
     the most promising first; it gains no more than ``hopes[e]`` there. ``cost`` and ``price`` are running
     totals over slots, by row, of what a card-hour costs and of what it costs others (its shadow price, or
-    its cost where that is higher).
+    its cost where that is higher). ``open`` is that of ``Supply``.
     """
 
     first: Ints
@@ -63,6 +63,7 @@ class Guide(NamedTuple):
     hopes: Ints
     cost: Ints
     price: Ints
+    open: Bytes
 
 
 class Draft(NamedTuple):
@@ -74,8 +75,8 @@ class Draft(NamedTuple):
 
     For mixes: ``rows`` are the offers that were gathered for a want, ``steps`` and ``yields`` the cards and
     units of a step of each; ``has`` and ``costs``, by first slot, the cards free over a run and what one
-    costs; ``mix`` has room for figures of one first slot, and ``paths`` for two mixes. For divisible work:
-    see ``spreading``.
+    costs; ``powered`` has room for the cards of an offer by slot, ``mix`` for figures of one first slot, and
+    ``paths`` for two mixes. For divisible work: see ``spreading``.
     """
 
     found: Ints
@@ -96,6 +97,7 @@ class Draft(NamedTuple):
     job: Ints
     idle: Ints
     window: Ints
+    powered: Ints
     luck: Words
     overlooked: Ints
 
@@ -116,6 +118,7 @@ def guide(
         wanted.profile,
         wanted.alone,
         wanted.interruptible,
+        wanted.power,
     )
     return Guide(
         first=wanted.first,
@@ -130,6 +133,7 @@ def guide(
         hopes=hopes,
         cost=running(supplied.cost),
         price=running(prices),
+        open=supplied.open,
     )
 
 
@@ -159,6 +163,7 @@ def blank(guide: Guide) -> Draft:
         job=room(8),
         idle=room(5),
         window=room(slots),
+        powered=room(slots),
         luck=np.ones(1, dtype=np.uint64),
         overlooked=room(1),
     )
@@ -168,6 +173,14 @@ def blank(guide: Guide) -> Draft:
 def overlooks(luck: Words, overlooked: int) -> bool:
     """Whether an offer is not looked at this time."""
     return overlooked > 0 and draw(luck, 1024) < overlooked
+
+
+@compiled
+def powered(open_hours: Bytes, free: Ints, room: Ints) -> Ints:
+    """The free cards of an offer by slot, none in hours without the power asked for; uses ``room``."""
+    for slot in range(room.size):
+        room[slot] = free[slot] if open_hours[slot] else 0
+    return room
 
 
 @compiled

@@ -44,6 +44,9 @@ def _near(facts: Facts, limit: LatencyLimit) -> Mask:
     return near
 
 
+HOURLY = frozenset({Constraint.CARBON, Constraint.RENEWABLE_SHARE})
+"""What may vary by the hour. An offer stands as its best hour does; then each hour is asked."""
+
 STANDING: tuple[Standing, ...] = (
     Standing(Constraint.MODEL, lambda a: a.models or None, lambda f, v: np.isin(f.model, v)),
     Standing(Constraint.RATE, _rate, lambda f, v: f.rates(v[0], careful=v[1]) > 0),
@@ -110,11 +113,17 @@ class Eligibility:
         return np.array(self._bits, dtype=np.uint8).reshape(len(self._bits), width)
 
     def failing_only(self, profile: int, constraint: Constraint) -> Bytes:
-        """One bit an offer: who would serve wants of the profile but for this one thing."""
+        """One bit an offer: who would serve wants of the profile but for this one thing.
+
+        Where that varies by the hour, nobody is sure to serve them in each.
+        """
         left = self._everybody
+        varies = constraint in HOURLY and self.facts.hourly.varies
         for standing, value in self._asked(profile):
-            answer = self._answer(standing, value)
-            left = left & (~answer if standing.constraint is constraint else answer)
+            if standing.constraint is constraint:
+                left = left if varies else left & ~self._answer(standing, value)
+            else:
+                left = left & self._answer(standing, value)
         return left & self._lasting(profile)
 
     def asks(self, profile: int) -> Iterator[Constraint]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from marketplace.engine.asked import Kinds, asked, kinds
 from marketplace.engine.book import Book, Fill
-from marketplace.engine.columns import Bytes
+from marketplace.engine.columns import Bytes, powers
 from marketplace.engine.eligibility import Eligibility
 from marketplace.engine.facts import Ints
 from marketplace.engine.funnels import DEAR, LATE, SHORT, Funnelled, Held, funnelled
@@ -25,7 +25,7 @@ from marketplace.engine.lower_asks import lower_asks
 from marketplace.engine.promising import Shop
 from marketplace.engine.remedies import Refused, Remedies
 from marketplace.engine.result import Constraint, Explanation, Funnel, OfferOutcome, Outcome
-from marketplace.engine.shelf import whole_shelf
+from marketplace.engine.shelf import shelves
 from marketplace.engine.snapshot import MICRO, Snapshot
 from marketplace.engine.trial import Trial
 from marketplace.engine.want import Want
@@ -100,10 +100,14 @@ class Cleared:
 
 def explanations(cleared: Cleared) -> tuple[Explanation, ...]:
     """One a request, in the order of the snapshot."""
-    swept = _swept(cleared)
-    figures = zip(cleared.asked.wants, cleared.asked.profiles, swept.counts.tolist(), strict=True)
+    swept, powerless = _swept(cleared)
+    wants, profiles = cleared.asked.wants, cleared.asked.profiles
+    figures = zip(wants, profiles, swept.counts.tolist(), powerless.tolist(), strict=True)
     funnels = (_funnel(cleared.eligibility, *each) for each in figures)
     refusals = _Refusals(cleared, swept.fitting)
+    for want, count in zip(wants, powerless.tolist(), strict=True):
+        if count:
+            refusals.powerless[want.request, want.alternative.position] = _asked_of_hours(want)
     found = []
     for own in cleared.requests:
         told = tuple(islice(funnels, len(own)))
@@ -124,19 +128,22 @@ def offer_outcomes(cleared: Cleared) -> tuple[OfferOutcome, ...]:
     )
 
 
-def _swept(cleared: Cleared) -> Funnelled:
-    """The offers that window, capacity and limit remove from all wants, before the run."""
+def _swept(cleared: Cleared) -> tuple[Funnelled, Ints]:
+    """The offers that window, capacity and limit remove from all wants, before the run.
+
+    And by want how many have the cards, but never for long enough in hours with the power asked for.
+    """
     facts, wants = cleared.book.facts, cleared.asked.wants
     refused = np.array([want.request not in cleared.fills for want in wants], dtype=np.bool_)
-    return funnelled(
-        asked(facts, wants, cleared.asked.profiles),
-        cleared.kinds,
-        whole_shelf(facts, facts.free, facts.asks),
-        facts.minimum,
-        cleared.bits,
-        Held.of([_rows_held(cleared.fills.get(want.request), want) for want in wants]),
-        refused,
-    )
+    columns = asked(facts, wants, cleared.asked.profiles)
+    by_power = shelves(facts, facts.free, facts.asks, powers(facts, wants))
+    held = Held.of([_rows_held(cleared.fills.get(want.request), want) for want in wants])
+    rest = facts.minimum, cleared.bits, held, refused
+    swept = funnelled(columns, cleared.kinds, by_power, *rest)
+    if len(by_power) == 1:
+        return swept, np.zeros(len(wants), dtype=np.int64)
+    whatever_power = funnelled(columns, cleared.kinds, by_power[:1] * len(by_power), *rest)
+    return swept, swept.counts[:, SHORT] - whatever_power.counts[:, SHORT]
 
 
 def _rows_held(fill: Fill | None, want: Want) -> list[int]:
@@ -146,17 +153,28 @@ def _rows_held(fill: Fill | None, want: Want) -> list[int]:
     return sorted({take.row for take in fill.takes})
 
 
-def _funnel(eligibility: Eligibility, want: Want, profile: int, counts: Sequence[int]) -> Funnel:
+def _funnel(
+    eligibility: Eligibility, want: Want, profile: int, counts: Sequence[int], powerless: int
+) -> Funnel:
+    """``powerless`` offers have the cards, but not at hours with the power asked for: that removes them."""
     standing, removed = eligibility.removed(profile)
     late = standing - sum(counts) + counts[LATE]
+    asked = _asked_of_hours(want)
     found = (
-        *removed,
+        *((each, count + powerless * (each is asked)) for each, count in removed),
         (Constraint.WINDOW, late),
-        (Constraint.CAPACITY, counts[SHORT]),
+        (Constraint.CAPACITY, counts[SHORT] - powerless),
         (Constraint.LIMIT, counts[DEAR]),
     )
     kept = tuple((constraint, count) for constraint, count in found if count)
     return Funnel(want.alternative.position, len(eligibility.facts), kept)
+
+
+def _asked_of_hours(want: Want) -> Constraint | None:
+    """What is asked of every hour; where that is two things, the last."""
+    if want.alternative.carbon is not None:
+        return Constraint.CARBON
+    return Constraint.RENEWABLE_SHARE if want.alternative.renewable_share is not None else None
 
 
 def _accepted(fill: Fill, funnels: tuple[Funnel, ...]) -> Explanation:
@@ -180,6 +198,7 @@ class _Refusals:
         trial = Trial(book, cleared.groups)
         refused = Refused(wants, profiles, cleared.bits, fitting)
         self._remedies = Remedies(trial, cleared.shop(book), eligibility, refused)
+        self.powerless: dict[tuple[int, int], Constraint | None] = {}
 
     def explanation(self, wants: Sequence[Want], funnels: tuple[Funnel, ...]) -> Explanation:
         request = wants[0].request
@@ -203,7 +222,13 @@ class _Refusals:
             return remedy.constraint
         if request in self._remedies.held_back:
             return self._remedies.held_back[request]
-        return max(map(_last_failed, funnels), key=ORDER.__getitem__)
+        failed = (self._last_failed(request, funnel) for funnel in funnels)
+        return max(failed, key=ORDER.__getitem__)
+
+    def _last_failed(self, request: int, funnel: Funnel) -> Constraint:
+        """Power comes after the window and before the cards: what has neither lacks power last."""
+        last, power = _last_failed(funnel), self.powerless.get((request, funnel.alternative))
+        return power if power is not None and ORDER[last] <= ORDER[Constraint.WINDOW] else last
 
 
 def _last_failed(funnel: Funnel) -> Constraint:

@@ -12,20 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marketplace.engine.hourly import FAR, UNKNOWN, Hourly, Ints, Mask
 from marketplace.engine.snapshot import Model, Offer, Precision, Snapshot, Workload
 from marketplace.engine.want import Want, bases
 
-Ints = NDArray[np.int64]
+__all__ = ["FAR", "UNKNOWN", "Facts", "Floats", "Ints", "Mask", "Product", "round_up"]
+
 Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 Product = tuple[str, str, str]
-
-UNKNOWN = -1
-"""A fact that nobody has stated, where more is better: it reaches no bound."""
-
-FAR = 2**63 - 1
-"""A fact that nobody has stated, where less is better, or a cost that no limit reaches."""
 
 
 class Facts:
@@ -55,6 +50,7 @@ class Facts:
         self._read_windows()
         self._read_models()
         self._read_sites(worth)
+        self._read_hours(snapshot)
         self._count_emissions(snapshot.carbon_price)
 
     def __len__(self) -> int:
@@ -99,17 +95,37 @@ class Facts:
         self.base = _column(worth[site.currency] for site in self.sites)
         self.product_base = [worth[currency] for _, _, currency in self.products]
 
+    def _read_hours(self, snapshot: Snapshot) -> None:
+        """Where figures vary by the hour, an offer stands as its best hour does; then each slot is asked.
+
+        ``worst_share`` and ``worst_carbon`` are what an alternative has to bear to be served in all of them.
+        """
+        self.hourly = Hourly(snapshot, self.sites)
+        self.worst_share, self.worst_carbon = self.renewable_share, self.carbon
+        self._highest_carbon = max((site.carbon or 0 for site in snapshot.sites), default=0)
+        if self.hourly.varies:
+            self.renewable_share, self.carbon = self.hourly.best(self.first, self.end)
+            self.worst_share, self.worst_carbon = self.hourly.worst(self.first, self.end)
+            in_hours = (max(hours.carbon, default=0) for hours in snapshot.site_hours)
+            self._highest_carbon = max(self._highest_carbon, *in_hours)
+
     def _count_emissions(self, carbon_price: int) -> None:
-        """``emission`` is what a card-hour's carbon counts, ``pico`` that and its ask, in pico.
+        """By slot, ``emission`` is what a card-hour's carbon counts, ``pico`` that and its ask, in pico.
 
         What nobody has stated counts as the highest figure that is known.
         """
         drawn = [model.power for model in self._models.values() if model.power is not None]
-        known = [site.carbon for site in self._sites.values() if site.carbon is not None]
-        power = _known_or(max(drawn, default=0), (model.power for model in self.models))
-        carbon = _known_or(max(known, default=0), (site.carbon for site in self.sites))
-        self.emission: Ints = -(-carbon_price * power * carbon // 1_000)
-        self.pico: Ints = self.asks * self.base[:, None] + self.emission[:, None]
+        power = _known_or(max(drawn, default=0), (model.power for model in self.models))[:, None]
+        carbon = self.hourly.carbons() if self.hourly.varies else self.carbon[:, None]
+        known = np.where(carbon == FAR, self._highest_carbon, carbon)
+        counted = -(-carbon_price * power * known // 1_000)
+        self.emission: Ints = np.broadcast_to(counted, self.asks.shape)
+        self.pico: Ints = self.asks * self.base[:, None] + self.emission
+
+    def sellable(self, free: Ints, want: Want, rows: Any, span: slice) -> Ints:
+        """``free`` cards of these offers in ``span``, none in hours without the power the want asks for."""
+        asked = self.hourly.asked(want.alternative)
+        return free if asked is None else np.where(self.hourly.open(asked, rows, span), free, 0)
 
     def supports(self, precision: Precision) -> Mask:
         """Which offers' cards compute in ``precision``."""

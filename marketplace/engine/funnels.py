@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from marketplace.engine.asked import Asked, Kinds, by_run
+from marketplace.engine.asked import Asked, Kinds, by_run, in_groups
 from marketplace.engine.budgets import card_budget, cards_needed
 from marketplace.engine.columns import NEVER, Bytes
 from marketplace.engine.compiled import compiled
@@ -51,10 +51,17 @@ class Funnelled(NamedTuple):
 
 
 def funnelled(
-    asked: Asked, kinds: Kinds, shelf: Shelf, minimum: Ints, bits: Bytes, held: Held, refused: Mask
+    asked: Asked,
+    kinds: Kinds,
+    shelves: Sequence[Shelf],
+    minimum: Ints,
+    bits: Bytes,
+    held: Held,
+    refused: Mask,
 ) -> Funnelled:
     """``minimum`` is the least number of slots that an offer is sold for; ``refused`` wants are told more.
 
+    ``shelves`` are by what wants ask of the power of every hour, the first for those that ask nothing.
     What a want got stays: as a part of a mix an offer may be dearer than the limit, where the mean of the
     mix is not.
     """
@@ -63,10 +70,12 @@ def funnelled(
         np.where(refused, np.cumsum(refused) - 1, -1),
         np.zeros((int(refused.sum()), bits.shape[1]), dtype=np.uint8),
     )
-    for wants, slots in by_run(asked, minimum):
-        measured = runs(shelf, slots)
-        _judge_all(asked, wants, kinds, shelf, measured, bits, made)
-        _keep_held(asked, wants, kinds, shelf, measured, held, made.counts)
+    for power, among in in_groups(asked.power):
+        shelf = shelves[power]
+        for wants, slots in by_run(asked, among, minimum):
+            measured = runs(shelf, slots)
+            _judge_all(asked, wants, kinds, shelf, measured, bits, made)
+            _keep_held(asked, wants, kinds, shelf, measured, held, made.counts)
     return made
 
 

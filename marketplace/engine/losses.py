@@ -7,7 +7,7 @@ kind is the cheapest is then decided in exact arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ import numpy as np
 
 from marketplace.engine.asked import Asked, Kinds, in_groups
 from marketplace.engine.budgets import cards_needed
-from marketplace.engine.columns import NEVER, Bytes
+from marketplace.engine.columns import NEVER, Bytes, powers
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Facts, Ints, round_up
-from marketplace.engine.shelf import Runs, Shelf, cheapest_price, cheapest_run, runs, whole_shelf
+from marketplace.engine.shelf import Runs, Shelf, cheapest_price, cheapest_run, runs, shelves
 from marketplace.engine.want import Want
 from marketplace.engine.windows import running
 
@@ -55,11 +55,14 @@ def losses(
 ) -> list[Loss | None]:
     """By want; ``None`` where no offer fits. ``prices`` are the clearing prices by (product, slot)."""
     products = _products(facts, prices)
-    shelf = whole_shelf(facts, facts.free, np.maximum(facts.asks, prices[facts.product]))
+    costs = np.maximum(facts.asks, prices[facts.product])
+    by_power = shelves(facts, facts.free, costs, powers(facts, wants))
     in_parts = [0 if _in_parts(want) or _alike(want) else want.amount for want in wants]
     whole = np.array(in_parts, dtype=np.int64)
     found: list[Loss | None] = [None] * len(wants)
-    for hours, group in in_groups(np.where(asked.divisible == 1, 1, asked.duration)):
+    hours_of = np.where(asked.divisible == 1, 1, asked.duration)
+    for (power, hours), group in _in_runs(asked.power, hours_of):
+        shelf = by_power[power]
         measured = runs(shelf, np.full_like(facts.minimum, hours))
         for start in range(0, group.size, TOGETHER):
             numbers = group[start : start + TOGETHER]
@@ -71,6 +74,13 @@ def losses(
                 want = wants[number]
                 found[number] = _loss(want, of_use, of_use if _alike(want) else of_whole)
     return found
+
+
+def _in_runs(power: Ints, hours: Ints) -> Iterator[tuple[tuple[int, int], Ints]]:
+    """Wants that ask for the same power and equally long runs."""
+    for number, among in in_groups(power):
+        for length, places in in_groups(hours[among]):
+            yield (number, length), among[places]
 
 
 def _products(facts: Facts, prices: Ints) -> _Products:

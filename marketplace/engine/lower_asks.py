@@ -53,13 +53,16 @@ def lower_asks(
     facts = book.facts
     undivided = [number for number, want in enumerate(wants) if not want.alternative.divisible]
     shapes = whole_shapes([wants[number] for number in undivided], [profiles[number] for number in undivided])
-    goods = shop.goods._replace(rate=shop.goods.rate[undivided])
+    power = shop.power[undivided][shapes.want]
     prices = _Prices(book.price, running(book.price), facts.product)
     sales = _Sales(*(np.zeros(len(facts), dtype=np.int64) for _ in _Sales._fields))
     highest = _highest_asks(book)
-    for slots, places in in_groups(shapes.slots):
-        ordered = _dearest_first(goods, shapes, places)
-        _sweep(goods, *shop.runs(slots), shapes, ordered, bits, prices, highest, sales)
+    for number, among in in_groups(power):
+        goods = shop.goods(number)
+        goods = goods._replace(rate=goods.rate[undivided])
+        for slots, own in in_groups(shapes.slots[among]):
+            ordered = _dearest_first(goods, shapes, among[own])
+            _sweep(goods, *shop.runs(slots, number), shapes, ordered, bits, prices, highest, sales)
     till = _Till(book, groups)
     found = {}
     for row in np.flatnonzero(sales.ask).tolist():

@@ -33,7 +33,7 @@ class Market:
 
     @cached_property
     def supplied(self) -> Supply:
-        return columns.supply(self.facts)
+        return columns.supply(self.facts, [want for own in self.wanted.values() for want in own])
 
     @cached_property
     def demanded(self) -> Demand:

@@ -207,9 +207,11 @@ def _enough(worth: int, foregone: int, cards: int) -> int:
 def _cheapest(market: _Inside, want: int, row: int, cards: int, total: Ints, below: int) -> int:
     """What a card costs over the cheapest run in which the offer had so many, if that is below a cost."""
     free, duration = market.supplied.free[row], market.demanded.duration[want]
+    power, open_hours = market.demanded.power[want], market.supplied.open
     unbroken = 0
     for slot in range(market.demanded.earliest[want], market.demanded.deadline[want]):
-        unbroken = unbroken + 1 if free[slot] >= cards else 0
+        there = power == 0 or open_hours[power - 1, row, slot]
+        unbroken = unbroken + 1 if there and free[slot] >= cards else 0
         if unbroken >= duration:
             below = min(below, total[slot + 1] - total[slot + 1 - duration])
     return below

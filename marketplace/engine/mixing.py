@@ -20,6 +20,7 @@ from marketplace.engine.drafting import (
     MOST_COST,
     MOST_ROWS,
     MOST_TAKES,
+    POWER,
     PROFILE,
     SIZE,
     UNIT_BITS,
@@ -29,6 +30,7 @@ from marketplace.engine.drafting import (
     note,
     overlooks,
     part_of_worth,
+    powered,
     step_cards,
     step_units,
 )
@@ -53,6 +55,7 @@ def gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, s
     kind, profile = asked[KIND], asked[PROFILE]
     earliest, deadline = asked[EARLIEST], asked[DEADLINE]
     luck, overlooked = draft.luck, draft.overlooked[0]
+    power = asked[POWER]
     has, costs, window = draft.has, draft.costs, draft.window
     count = 0
     for entry in range(guide.entries[want], guide.entries[want + 1]):
@@ -64,11 +67,10 @@ def gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, s
             model = offers[row, MODEL]
             step = step_cards(kind, parts[model], offers[row, LOT])
             most = min(offers[row, SIZE], hours[row] // slots)
-            if (
-                step > most
-                or not may_open(openings, row, step, slots, earliest, deadline)
-                or not _smallest(free[row], earliest, deadline, slots, step, most, window, has[count])
-            ):
+            if step > most or not may_open(openings, row, step, slots, earliest, deadline):
+                continue
+            there = free[row] if power == 0 else powered(guide.open[power - 1, row], free[row], draft.powered)
+            if not _smallest(there, earliest, deadline, slots, step, most, window, has[count]):
                 continue
             for start in range(earliest, deadline - slots + 1):
                 costs[count, start - earliest] = price[row, start + slots] - price[row, start]

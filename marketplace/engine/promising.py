@@ -5,7 +5,7 @@ A sweep is a guide and decides nothing: what it proposes is tried exactly before
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from marketplace.engine.asked import Kinds, Shapes, in_groups
 from marketplace.engine.book import Book
 from marketplace.engine.budgets import card_budget, cards_needed
-from marketplace.engine.columns import NEVER, Bytes
+from marketplace.engine.columns import NEVER, Bytes, numbers_of_powers, powers
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Floats, Ints
 from marketplace.engine.shelf import (
@@ -53,6 +53,7 @@ class Sought(NamedTuple):
     """Whom to look for: shapes by number, each among the offers with a bit in ``bits[among]``.
 
     Offers of a lower ``rank`` come first, and of equal rank those that are nearer to the goal.
+    ``whatever_power`` is for whoever would give up what it asks of every hour.
     """
 
     shapes: Ints
@@ -60,6 +61,7 @@ class Sought(NamedTuple):
     bits: Bytes
     rank: Ints
     goal: int
+    whatever_power: bool = False
 
 
 class Promising(NamedTuple):
@@ -71,26 +73,41 @@ class Promising(NamedTuple):
 
 
 class Shop:
-    """What is left for wants to look at, and what is known of its runs by their length."""
+    """What is left for wants to look at, and what is known of its runs by their length.
 
-    def __init__(self, goods: Goods) -> None:
-        self.goods = goods
-        self._runs: dict[int, tuple[Runs, Bytes]] = {}
+    ``power`` is by want what it asks of every hour, as in ``Demand``; what is left for those who ask for it
+    is on a shelf of its own.
+    """
+
+    def __init__(self, goods: Goods, shelves: Sequence[Shelf], power: Ints) -> None:
+        self.power = power
+        self._goods, self._shelves = goods, shelves
+        self._runs: dict[tuple[int, int], tuple[Runs, Bytes]] = {}
 
     @classmethod
     def of_what_is_left(cls, book: Book, kinds: Kinds, wants: Iterable[Want]) -> Shop:
         """What a book has left of every offer, at what it would cost now; ``kinds`` are its facts'."""
         facts = book.facts
-        shelf = left_shelf(book.free, np.maximum(facts.asks, book.price[facts.product]))
-        return cls(Goods(shelf, kinds, facts.minimum, facts.rate_table(wants)))
+        costs = np.maximum(facts.asks, book.price[facts.product])
+        rows, whole = np.arange(len(facts)), slice(0, facts.slots)
+        opened = (facts.hourly.open(each, rows, whole) for each in powers(facts, wants))
+        free = (book.free, *(np.where(each, book.free, 0) for each in opened))
+        shelves = [left_shelf(each, costs) for each in free]
+        goods = Goods(shelves[0], kinds, facts.minimum, facts.rate_table(wants))
+        return cls(goods, shelves, numbers_of_powers(facts, wants))
 
-    def runs(self, slots: int) -> tuple[Runs, Bytes]:
+    def goods(self, power: int) -> Goods:
+        """What is left for those who ask for that power."""
+        return self._goods._replace(shelf=self._shelves[power])
+
+    def runs(self, slots: int, power: int) -> tuple[Runs, Bytes]:
         """The runs of that length, and one bit an offer: whether it has any that it is sold for."""
-        if slots not in self._runs:
-            found = runs(self.goods.shelf, np.full_like(self.goods.minimum, slots))
-            some = (found.room > 0) & (found.slots >= self.goods.minimum)
-            self._runs[slots] = found, np.packbits(some)
-        return self._runs[slots]
+        if (slots, power) not in self._runs:
+            minimum = self._goods.minimum
+            found = runs(self._shelves[power], np.full_like(minimum, slots))
+            some = (found.room > 0) & (found.slots >= minimum)
+            self._runs[slots, power] = found, np.packbits(some)
+        return self._runs[slots, power]
 
     def promising(self, shapes: Shapes, sought: Sought) -> Promising:
         size = sought.shapes.size
@@ -99,8 +116,11 @@ class Shop:
             np.zeros((size, MOST), dtype=np.int64),
             np.zeros((size, MOST), dtype=np.int64),
         )
-        for slots, places in in_groups(shapes.slots[sought.shapes]):
-            _sweep(self.goods, *self.runs(slots), shapes, sought, places, found)
+        powers_of = self.power[shapes.want[sought.shapes]] * (not sought.whatever_power)
+        for power, among in in_groups(powers_of):
+            for slots, own in in_groups(shapes.slots[sought.shapes[among]]):
+                runs = self.runs(slots, power)
+                _sweep(self.goods(power), *runs, shapes, sought, among[own], found)
         return found
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from marketplace.engine.eligibility import Standing, Value
 from marketplace.engine.facts import FAR, UNKNOWN, Facts, Ints, Mask, Product
+from marketplace.engine.hourly import Hourly
 from marketplace.engine.result import Constraint, Price
 from marketplace.engine.snapshot import MICRO, Offer, Precision, Snapshot, Workload
-from marketplace.engine.want import bases
+from marketplace.engine.want import Want, bases
 
 MOST_ANSWERS = 512
 """Answers to standing constraints that are kept; so many different ones are hardly asked for in a minute."""
@@ -88,6 +89,9 @@ class QuoteBook:
         rows = [offers[identity] for identity in self.facts.offer_id.tolist()]
         self.first = np.array([offer.first_slot for offer in rows], dtype=np.int64)
         self.end = np.array([offer.first_slot + len(offer.free) for offer in rows], dtype=np.int64)
+        self._powers = Hourly(snapshot, self.facts.sites)
+        if self._powers.varies:
+            self.facts.renewable_share, self.facts.carbon = self._powers.best(self.first, self.end)
         free, asks = self._windows(rows)
         _cap(free, rows, snapshot)
         self.free = _narrow(free)
@@ -133,6 +137,11 @@ class QuoteBook:
                 table[product, price.slot] = price.price
         return table
 
+    def sellable(self, want: Want, rows: Ints, first: int, end: int) -> Ints:
+        """Free cards from ``first`` to before ``end``, in hours whose power is what the want asks for."""
+        free, asked = self.free[rows, first:end], self._powers.asked(want.alternative)
+        return free if asked is None else np.where(self._powers.open(asked, rows, slice(first, end)), free, 0)
+
     def meets(self, standing: Standing, value: Value) -> Mask:
         """Which offers meet what is asked of a standing constraint."""
         asked = (standing.constraint, value)
@@ -148,7 +157,7 @@ def _of_one_slot(snapshot: Snapshot) -> Snapshot:
     """The market without the hours of its offers, which are most of it, and without orders."""
     offers = (replace(each, first_slot=0, free=each.free[:1], asks=each.asks[:1]) for each in snapshot.offers)
     sites = (replace(each, power_cap=()) for each in snapshot.sites)
-    alone = replace(snapshot, requests=(), budgets=(), choices=(), owner_caps=())
+    alone = replace(snapshot, requests=(), budgets=(), choices=(), owner_caps=(), site_hours=())
     return replace(alone, slots=1, sites=tuple(sites), offers=tuple(offers))
 
 

@@ -143,7 +143,7 @@ class Search:
 
     def _steps_free(self, some: Ints) -> Ints:
         """Steps free over each whole run, by candidate and first slot."""
-        free = self._book.free[self.rows[some], self._first : self._end]
+        free = self._book.sellable(self.shape.want, self.rows[some], self._first, self._end)
         return np.asarray(windows.smallest(free, self.shape.slots) // self._steps[some, None])
 
     def _card_costs(self, some: Ints) -> Floats:

@@ -100,8 +100,10 @@ def _known(fact: int) -> int | None:
 RELAXABLE: dict[Constraint, Relaxable] = {
     Constraint.NOTICE: _at_least("notice"),
     Constraint.VERIFICATION: _at_least("verification"),
-    Constraint.CARBON: Relaxable(lambda f, _: f.carbon, lambda f, _, row: _known(int(f.carbon[row]))),
-    Constraint.RENEWABLE_SHARE: _at_least("renewable_share"),
+    Constraint.CARBON: Relaxable(
+        lambda f, _: f.worst_carbon, lambda f, _, row: _known(int(f.worst_carbon[row]))
+    ),
+    Constraint.RENEWABLE_SHARE: _at_least("worst_share"),
     Constraint.BANDWIDTH: _at_least("bandwidth"),
     Constraint.LATENCY: Relaxable(
         lambda f, place: f.latency(place), lambda f, place, row: _known(int(f.latency(place)[row]))

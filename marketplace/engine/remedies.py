@@ -18,7 +18,7 @@ import numpy as np
 from marketplace.engine.asked import shapes
 from marketplace.engine.book import Fill
 from marketplace.engine.columns import Bytes
-from marketplace.engine.eligibility import Eligibility
+from marketplace.engine.eligibility import HOURLY, Eligibility
 from marketplace.engine.facts import Ints
 from marketplace.engine.promising import (
     AFFORDABLE,
@@ -169,7 +169,8 @@ class Remedies:
         bits = np.array([self._eligibility.failing_only(profile, constraint) for profile in profiles])
         among = [places.get(profile, 0) for profile in self._refused.profiles]
         distance = relaxable.distance(facts, place)
-        for want, offers in self._proposed(AFFORDABLE, numbers, bits, among, distance):
+        hourly = constraint in HOURLY and facts.hourly.varies
+        for want, offers in self._proposed(AFFORDABLE, numbers, bits, among, distance, hourly=hourly):
             values = {row: relaxable.value(facts, place, row) for _, row in offers}
             for value in list(dict.fromkeys(values.values()))[:TRIES]:
                 farthest = max(rank for rank, row in offers if values[row] == value)
@@ -206,8 +207,12 @@ class Remedies:
         bits: Bytes,
         among: Sequence[int] | None = None,
         rank: Ints | None = None,
+        *,
+        hourly: bool = False,
     ) -> Iterator[tuple[Want, Offers]]:
         """The wants for which any offer is promising, unless their request got an answer meanwhile.
+
+        ``hourly`` is for a change of what is asked of every hour.
 
         ``bits[among[n]]`` are the offers in which want n may look; without ``among`` it is ``bits[n]``.
         """
@@ -223,6 +228,7 @@ class Remedies:
             bits=bits,
             rank=np.zeros_like(self._eligibility.facts.minimum) if rank is None else rank,
             goal=goal,
+            whatever_power=hourly,
         )
         found = self._shop.promising(self._shapes, sought)
         offers: dict[int, Offers] = defaultdict(list)

@@ -6,6 +6,7 @@ Most questions are settled by the few figures that are kept of each offer, witho
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from marketplace.engine.columns import NEVER, Bytes
 from marketplace.engine.compiled import compiled
 from marketplace.engine.facts import Facts, Ints
+from marketplace.engine.hourly import Power
 from marketplace.engine.windows import running
 
 
@@ -47,6 +49,13 @@ class Runs(NamedTuple):
 def whole_shelf(facts: Facts, free: Ints, costs: Ints) -> Shelf:
     """Every offer over all of its window."""
     return _shelf(free, costs, facts.first, facts.end)
+
+
+def shelves(facts: Facts, free: Ints, costs: Ints, asked: Iterable[Power]) -> list[Shelf]:
+    """Every offer for whom any power will do, then for those who ask for this or that in every hour."""
+    rows, whole = np.arange(len(facts)), slice(0, facts.slots)
+    opened = (np.where(facts.hourly.open(each, rows, whole), free, 0) for each in asked)
+    return [whole_shelf(facts, there, costs) for there in (free, *opened)]
 
 
 def left_shelf(free: Ints, costs: Ints) -> Shelf:

@@ -37,7 +37,8 @@ def _sizes(book: Book, want: Want, rows: Ints) -> Iterator[Ints]:
     if want.least == want.amount:
         return
     alternative = want.alternative
-    free = book.free[rows, alternative.earliest : alternative.deadline]
+    span = slice(alternative.earliest, alternative.deadline)
+    free = book.facts.sellable(book.free[rows, span], want, rows, span)
     lot = book.facts.lot[rows]
     most = windows.smallest(free, alternative.duration).max(axis=1) // lot * lot
     least = windows.needs(book.facts, want, rows, want.least)
@@ -52,7 +53,8 @@ class _Queue:
         self._book, self._want = book, want
         alternative = want.alternative
         self._span = slice(alternative.earliest, alternative.deadline)
-        enough = windows.unbroken(book.free[rows, self._span] >= cards[:, None], alternative.duration)
+        free = book.facts.sellable(book.free[rows, self._span], want, rows, self._span)
+        enough = windows.unbroken(free >= cards[:, None], alternative.duration)
         some = enough.any(axis=1)
         self._rows, self._cards = rows[some], cards[some]
         costs = windows.totals(book.costs(self._rows, self._span), alternative.duration)

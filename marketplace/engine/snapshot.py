@@ -105,6 +105,18 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteHours:
+    """What varies by the hour at a site: one figure a slot of the horizon instead of the site's own.
+
+    Empty where the site's own figure holds in every slot; not both are.
+    """
+
+    site: int
+    renewable_share: tuple[int, ...]
+    carbon: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """Cards of one fleet for sale over consecutive slots.
 
@@ -227,6 +239,8 @@ class OwnerCap:
 class Snapshot:
     """One market at one moment. ``slots`` is the length of the horizon in hours.
 
+    ``site_hours`` are of format 3; a market in which nothing varies by the hour has none, and format 2.
+
     ``carbon_price`` is what the operator counts a kilogram of CO2 at, in micro-units of the base
     currency: it steers the choice of placements and nobody pays it.
     """
@@ -244,3 +258,4 @@ class Snapshot:
     choices: tuple[Choice, ...] = ()
     owner_caps: tuple[OwnerCap, ...] = ()
     carbon_price: int = 0
+    site_hours: tuple[SiteHours, ...] = ()

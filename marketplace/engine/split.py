@@ -57,7 +57,8 @@ class _Composer:
         self._yields, self._lot = facts.yields(want)[rows], facts.lot[rows]
         costs = windows.totals(book.costs(rows, span), alternative.duration)
         affordable = costs <= windows.generous_budgets(facts, want, rows)[:, None]
-        free = windows.smallest(book.free[rows, span], alternative.duration)
+        sellable = facts.sellable(book.free[rows, span], want, rows, span)
+        free = windows.smallest(sellable, alternative.duration)
         most = windows.needs(facts, want, rows, want.amount)[:, None]
         lot = self._lot[:, None]
         self._cards = np.where(affordable, np.minimum(free // lot * lot, most), 0)

@@ -26,6 +26,7 @@ from marketplace.engine.drafting import (
     MOST_ROWS,
     MOST_TAKES,
     PAUSING,
+    POWER,
     PROFILE,
     ROW,
     SLOTS,
@@ -95,6 +96,7 @@ def _gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, 
     earliest, deadline = guide.wants[want, EARLIEST], guide.wants[want, DEADLINE]
     work, has, costs = draft.work, draft.grids[HAS], draft.grids[COSTS]
     luck, overlooked = draft.luck, draft.overlooked[0]
+    power, open_hours = guide.wants[want, POWER], guide.open
     count = 0
     for entry in range(guide.entries[want], guide.entries[want + 1]):
         for row in range(ranges[entry, 0], ranges[entry, 1]):
@@ -108,7 +110,8 @@ def _gather(guide: Guide, free: Ints, openings: Words, draft: Draft, want: int, 
             longest, unbroken = 0, 0
             for slot in range(earliest, deadline):
                 index = slot - earliest
-                has[count, index] = free[row, slot] // lot * lot if free[row, slot] >= lot else 0
+                powered = power == 0 or open_hours[power - 1, row, slot]
+                has[count, index] = free[row, slot] // lot * lot if powered and free[row, slot] >= lot else 0
                 costs[count, index] = price[row, slot + 1] - price[row, slot]
                 unbroken = unbroken + 1 if has[count, index] > 0 else 0
                 longest = max(longest, unbroken)

@@ -93,7 +93,7 @@ class Trial:
     def _counts_for_a_card(self, take: Take) -> int:
         facts, row = self._book.facts, take.row
         asked = int(facts.asks[row, take.span].sum()) * int(facts.base[row])
-        return asked + int(facts.emission[row]) * take.slots
+        return asked + int(facts.emission[row, take.span].sum())
 
     def _composed(self, book: Book, want: Want, rows: Ints) -> Iterator[Fill]:
         """What the search makes of the offers together, and what each does alone."""
@@ -116,7 +116,8 @@ def _cheapest_run(book: Book, want: Want, row: int, cards: int, slots: int) -> F
     span = slice(alternative.earliest, alternative.deadline)
     if span.stop - span.start < slots or slots < book.facts.minimum[row]:
         return None
-    possible = windows.unbroken(book.free[one, span] >= cards, slots)[0]
+    free = book.facts.sellable(book.free[one, span], want, one, span)
+    possible = windows.unbroken(free >= cards, slots)[0]
     if not possible.any():
         return None
     possible &= book.tolerated_starts(row, span, slots)

@@ -25,11 +25,13 @@ from marketplace.engine.snapshot import (
     OwnerCap,
     Request,
     Site,
+    SiteHours,
     Snapshot,
     Unit,
 )
 
-SNAPSHOT_FORMAT = 2
+SNAPSHOT_FORMAT, HOURLY_FORMAT = 2, 3
+"""A market in which figures of a site vary by the hour has the second, every other one the first."""
 
 MAX_ID = 2**63 - 1
 MAX_SLOTS = 8_784
@@ -75,6 +77,9 @@ def _problems(snapshot: Snapshot) -> Iterator[str]:
         yield from _model(model)
     for site in snapshot.sites:
         yield from _site(site, snapshot.slots, worth)
+    yield from _repeated("site_hours of site", (row.site for row in snapshot.site_hours))
+    for hours in snapshot.site_hours:
+        yield from _site_hours(hours, snapshot.slots, sites)
     for offer in snapshot.offers:
         yield from _offer(offer, snapshot.slots, models, sites, worth)
     for request in snapshot.requests:
@@ -84,8 +89,9 @@ def _problems(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _header(snapshot: Snapshot) -> Iterator[str]:
-    if snapshot.format != SNAPSHOT_FORMAT:
-        yield f"snapshot format: {snapshot.format} is not {SNAPSHOT_FORMAT}"
+    expected = HOURLY_FORMAT if snapshot.site_hours else SNAPSHOT_FORMAT
+    if snapshot.format != expected:
+        yield f"snapshot format: {snapshot.format} is not {expected}"
     yield from _between("snapshot slots", snapshot.slots, 1, MAX_SLOTS)
     if not _is_full_utc_hour(snapshot.horizon_start):
         yield f"snapshot horizon_start: {snapshot.horizon_start!r} is not a full hour in UTC"
@@ -136,6 +142,20 @@ def _site(site: Site, slots: int, worth: dict[str, int]) -> Iterator[str]:
         yield from _between(f"{row} power_cap", max(site.power_cap), 0, MAX_FACT)
     if len(site.power_cap) not in (0, slots):
         yield f"{row} power_cap: {len(site.power_cap)} entries for a horizon of {slots} slots"
+
+
+def _site_hours(hours: SiteHours, slots: int, sites: Collection[int]) -> Iterator[str]:
+    row = f"site_hours of site {hours.site}"
+    yield from _known(f"{row} site", hours.site, sites)
+    if not hours.carbon and not hours.renewable_share:
+        yield f"{row}: nothing varies by the hour"
+    columns = (("carbon", hours.carbon, MAX_FACT), ("renewable_share", hours.renewable_share, MICRO))
+    for name, figures, highest in columns:
+        if len(figures) not in (0, slots):
+            yield f"{row} {name}: {len(figures)} entries for a horizon of {slots} slots"
+        if figures:
+            yield from _between(f"{row} {name}", min(figures), 0, highest)
+            yield from _between(f"{row} {name}", max(figures), 0, highest)
 
 
 def _offer(
@@ -264,6 +284,7 @@ def _carbon_price(snapshot: Snapshot) -> Iterator[str]:
         return
     powers = [model.power for model in snapshot.models if model.power is not None]
     carbons = [site.carbon for site in snapshot.sites if site.carbon is not None]
+    carbons += [max(hours.carbon) for hours in snapshot.site_hours if hours.carbon]
     if not powers:
         yield f"{row}: nobody has stated the power of any model"
     if not carbons:

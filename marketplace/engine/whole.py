@@ -15,6 +15,7 @@ from marketplace.engine.drafting import (
     LOT,
     MINIMUM,
     MODEL,
+    POWER,
     PROFILE,
     ROW,
     SIZE,
@@ -43,6 +44,7 @@ def whole_on_one_row(
     """
     price, ranges, offers, asked = guide.price, guide.ranges, guide.offers, guide.wants[want]
     worth, earliest, deadline = asked[WORTH], asked[EARLIEST], asked[DEADLINE]
+    power, open_hours = asked[POWER], guide.open
     purse, takes, tightest, found = draft.purse[0], draft.takes, NEVER, False
     for entry in range(guide.entries[want], guide.entries[want + 1]):
         if guide.hopes[entry] < best:
@@ -57,7 +59,8 @@ def whole_on_one_row(
             highest = min(worth - best, purse) // cards
             unbroken = 0
             for slot in range(earliest, deadline):
-                unbroken = unbroken + 1 if free[row, slot] >= cards else 0
+                powered = power == 0 or open_hours[power - 1, row, slot]
+                unbroken = unbroken + 1 if powered and free[row, slot] >= cards else 0
                 if unbroken < slots:
                     continue
                 cost = price[row, slot + 1] - price[row, slot + 1 - slots]

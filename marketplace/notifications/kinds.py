@@ -56,10 +56,19 @@ KINDS: Mapping[str, Facts] = {
     ),
     Kind.PAYOUT_SENT: Facts(_("%(amount)s are on their way to you."), Capability.FINANCE, Mail.AT_ONCE),
     Kind.PAYOUT_FAILED: Facts(_("A payout of %(amount)s failed: %(why)s"), Capability.FINANCE, Mail.AT_ONCE),
+    Kind.FINDING: Facts(
+        _("%(finding)s is about your organisation. Read what was seen, and answer if there is a reason for it."),
+        Capability.ADMINISTER,
+        Mail.AT_ONCE,
+    ),
+    Kind.FINDING_NEWS: Facts(
+        _("An auditor wrote to you about %(finding)s, or closed it."), Capability.ADMINISTER, Mail.AT_ONCE
+    ),
     Kind.JOB_ENDED: Facts(_("%(job)s has ended."), Capability.READ, Mail.NEVER),
 }
 REASONS: Mapping[Capability, str | Promise] = {
     Capability.READ: _("You get this because you belong to %(organisation)s."),
     Capability.TRADE: _("You get this because you trade for %(organisation)s."),
+    Capability.ADMINISTER: _("You get this because you administer %(organisation)s."),
     Capability.FINANCE: _("You get this because you see the money of %(organisation)s."),
 }

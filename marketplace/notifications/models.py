@@ -24,6 +24,8 @@ class Kind(models.TextChoices):
     PAYOUT_SENT = "payout_sent", _("A payout is sent")
     PAYOUT_FAILED = "payout_failed", _("A payout failed")
     JOB_ENDED = "job_ended", _("Long work has ended")
+    FINDING = "finding", _("A finding is about your organisation")
+    FINDING_NEWS = "finding_news", _("There is news of a finding")
 
 
 class Mail(models.TextChoices):

@@ -94,6 +94,16 @@ class FleetChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # not gene
         return f"{fleet.site} · {fleet.model} · {cards} · {currency}"
 
 
+def night_ask_field() -> ExactField:
+    return ExactField(
+        label=_("Ask at night"),
+        max_digits=18,
+        decimal_places=6,
+        required=False,
+        help_text=_("Leave it empty for one ask around the clock."),
+    )
+
+
 class AsksForm(forms.Form):
     """One ask for every hour, or one for the day and one for the night of the reader's zone."""
 
@@ -105,13 +115,7 @@ class AsksForm(forms.Form):
             "The least you take for a card-hour. You are paid the clearing price, which is never lower."
         ),
     )
-    night_ask = ExactField(
-        label=_("Ask at night"),
-        max_digits=18,
-        decimal_places=6,
-        required=False,
-        help_text=_("Leave it empty for one ask around the clock."),
-    )
+    night_ask = night_ask_field()
     day_begins = forms.IntegerField(
         label=_("The day begins at"), min_value=0, max_value=23, initial=DAY_BEGINS, required=False
     )

@@ -14,7 +14,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from marketplace.supply.forms import DAY_BEGINS, DAY_ENDS, LARGEST
+from marketplace.supply.forms import DAY_BEGINS, DAY_ENDS, LARGEST, night_ask_field
 from marketplace.supply.models import Fleet
 from marketplace.supply.plan import MOST_BLOCKS, Block, DayHours, Terms, copied_week
 from marketplace.web.fields import ExactField
@@ -71,13 +71,7 @@ class BrushForm(forms.Form):
     until_hour = forms.IntegerField(label=_("Until hour"), min_value=1, max_value=24)
     cards = forms.IntegerField(label=_("Cards"), min_value=1, max_value=LARGEST)
     ask = ExactField(label=_("Ask"), max_digits=18, decimal_places=6)
-    night_ask = ExactField(
-        label=_("Ask at night"),
-        max_digits=18,
-        decimal_places=6,
-        required=False,
-        help_text=_("Leave it empty for one ask around the clock."),
-    )
+    night_ask = night_ask_field()
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -49,6 +49,7 @@ ROOMS: tuple[Room, ...] = (
     _room("payments:bank", _("Bank"), AUDITOR, OPERATOR),
     _room("payments:batches", _("Payout batches"), AUDITOR, OPERATOR),
     _room("audit:overview", _("Utilisation"), OWNER, AUDITOR, OPERATOR),
+    _room("findings:findings", _("Findings"), BUYER, OWNER, AUDITOR, OPERATOR, needs=Capability.ADMINISTER),
     _room("agents:list", _("Agents"), AUDITOR, OPERATOR),
     _room("audit:parked", _("Parked work"), AUDITOR, OPERATOR),
     _room("catalogue:models", _("Catalogue"), EVERYONE),

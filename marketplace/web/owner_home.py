@@ -19,7 +19,8 @@ from billing.payments.balances import balances_of
 from billing.payments.presentation import BalanceLine, balance_line
 from billing.rating.selectors import charges_for, totals_of
 from marketplace.agreements.selectors import placed_for
-from marketplace.audit.selectors import default_window, utilisation
+from marketplace.audit.utilisation.figures import Figures
+from marketplace.audit.utilisation.selectors import as_of, cascade, total
 from marketplace.catalogue.models import WorkloadClass
 from marketplace.clearing import asks
 from marketplace.clearing.board import market_board
@@ -36,14 +37,13 @@ A_DAY = 24
 
 
 def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) -> dict[str, Any]:
-    start, end = default_window(now=now, hours=A_DAY)
     runs = asks.last_runs(organisation)
     replayed = asks.replayed_runs(organisation, runs)
     return {
         "organisation": organisation,
         "earned": list(totals_of(charges_for(viewer).filter(agreement__owner=organisation))),
         "owed": owed(viewer, organisation, now=now),
-        "levels": utilisation(viewer, start=start, end=end).total if start < end else None,
+        "levels": _last_day(viewer),
         "ahead": ahead(fleets_for(viewer), start=next_hour(now), hours=A_DAY),
         "unsold": unsold(viewer, now=now),
         "silent_sites": off_the_market(viewer),
@@ -55,6 +55,14 @@ def owner_context(viewer: Viewer, organisation: Organisation, *, now: datetime) 
         ).first(),
         "may_list": viewer.may(Capability.TRADE, organisation.pk),
     }
+
+
+def _last_day(viewer: Viewer) -> Figures | None:
+    """What became of the owner's cards in the last day that is added up."""
+    seen = as_of()
+    if seen is None:
+        return None
+    return total(cascade(viewer, start=seen.until - A_DAY * HOUR, end=seen.until, by="owner"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from accounts.models import ApiToken, Organisation
 from billing.invoicing.models import DunningPolicy, DunningStep, TaxRule
 from billing.metering.events import read_batch
 from billing.metering.services import Answer, store_events
+from billing.metering.storage import Cutoff
 from billing.rating import records
 from billing.rating.models import Charge, RatingRun
 from billing.rating.services import rate
@@ -187,21 +188,10 @@ def rate_at(now: datetime = LONG_AFTER) -> RatingRun | None:
     return rate(now=now, actor=RATER)
 
 
-def make_run(charges: Iterable[Charge] = (), **facts: Any) -> RatingRun:
+def make_run(charges: Iterable[Charge] = (), *, now: datetime = START) -> RatingRun:
     """A run that made these charges, or nothing."""
-    return records.make_run(
-        list(charges),
-        **{
-            "started_at": START,
-            "horizon": START,
-            "last_reading": 0,
-            "stored_until": START,
-            "method": "a test",
-            "parked_made": 0,
-            "parked_resolved": 0,
-        }
-        | facts,
-    )
+    cutoff = Cutoff(reading=0, stored_at=START)
+    return records.make_run(list(charges), method="a test", now=now, horizon=now, cutoff=cutoff)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from billing.metering.models import MeteredHour
 from billing.rating.models import Charge
 from demo.national import Size, load_national
 from marketplace.agreements.models import Agreement
+from marketplace.audit.utilisation.models import FleetDay, FleetMonth, PlaceDay
 from marketplace.clearing.models import Allocation, ClearingPrice
 from marketplace.delivery.models import Delivery
 from marketplace.demand.models import ComputeRequest
@@ -21,12 +22,15 @@ from marketplace.supply.models import Fleet, OfferHour, Site
 from tests.cast import Cast
 
 SMALL = Size(owners=5, buyers=8, sites=20, fleets=40, requests=200, agreements=200)
+A_DAY = timedelta(days=1)
 LOADER = task_actor("demo.load_national")
 
 
 @pytest.fixture
 def loaded(db: None, now: datetime) -> None:
-    assert list(load_national(actor=LOADER, now=now, seed=1, size=SMALL))[-1] == "charges"
+    steps = list(load_national(actor=LOADER, now=now, seed=1, size=SMALL))
+    assert "charges" in steps
+    assert steps[-1] == "utilisation of the days before it"
 
 
 def test_everything_is_there_in_its_number(loaded: None) -> None:
@@ -52,6 +56,17 @@ def test_sums_are_those_of_what_they_add_up(loaded: None) -> None:
     assert charged == allocated["all"]
     prices = ClearingPrice.objects.filter(run=agreement.allocation.run).values_list("price", flat=True)
     assert set(agreement.allocation.prices) <= {Decimal(price) for price in prices}
+
+
+def test_utilisation_of_the_last_day_is_what_was_charged_for_it(loaded: None, now: datetime) -> None:
+    today = now.replace(hour=0, minute=0)
+    charged = Charge.objects.filter(slot__gte=today - A_DAY, slot__lt=today)
+    owed = charged.aggregate(seconds=Sum("quantity"), money=Sum("amount"))
+    for table in (FleetDay, PlaceDay):
+        rows = table.objects.filter(starts_at=today - A_DAY)
+        assert rows.aggregate(seconds=Sum("charged"), money=Sum("amount")) == owed
+    months, days = (table.objects.aggregate(all=Sum("sold"))["all"] for table in (FleetMonth, FleetDay))
+    assert months == days
 
 
 def test_only_an_empty_database_is_filled(cast: Cast, now: datetime) -> None:

@@ -17,6 +17,7 @@ from accounts.audit import seal, verify_chain
 from billing.invoicing.tasks import close_periods
 from billing.rating.tasks import rate_ended_slots
 from marketplace.agreements.tasks import run_market_task
+from marketplace.audit.utilisation.tasks import roll_up_utilisation
 from marketplace.clock import HOUR
 from marketplace.delivery.tasks import schedule
 from tests.billing.builders import make_billing_facts
@@ -77,6 +78,7 @@ def test_from_an_idle_card_to_a_paid_hour(market: Market, cast: Cast, settings: 
     market.now = START + 4 * HOUR
     rate_ended_slots()
     close_periods()
+    roll_up_utilisation()
 
     charges = market.get(market.buyer, "charges")["results"]
     # Seven of eight card-hours came: for less than nine in ten, half of the charges is given back.

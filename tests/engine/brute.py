@@ -116,7 +116,7 @@ class Tiny:
         return sum(each.lower if wanted.careful else each.point for each in rates)
 
     def suits(self, wanted: Alternative, offer: Offer) -> bool:
-        """Whether the offer meets every standing requirement."""
+        """Whether the offer meets every standing requirement; of power, in some slot of its window."""
         site = next(each for each in self.snapshot.sites if each.id == offer.site)
         model = next(each for each in self.snapshot.models if each.slug == offer.model)
         near = wanted.latency is None or any(
@@ -132,14 +132,40 @@ class Tiny:
             and (not wanted.jurisdictions or site.jurisdiction in wanted.jurisdictions)
             and near
             and (wanted.bandwidth is None or wanted.bandwidth <= _or_minus_one(site.bandwidth))
-            and (
-                wanted.renewable_share is None
-                or wanted.renewable_share <= _or_minus_one(site.renewable_share)
-            )
-            and (wanted.carbon is None or (site.carbon is not None and site.carbon <= wanted.carbon))
+            and any(self.green(wanted, offer, slot) for slot in self.window(offer))
+            and any(self.low(wanted, offer, slot) for slot in self.window(offer))
             and (wanted.verification is None or wanted.verification <= site.verification)
             and (wanted.notice is None or wanted.notice <= offer.notice)
         )
+
+    def window(self, offer: Offer) -> range:
+        return range(offer.first_slot, offer.first_slot + len(offer.free))
+
+    def green(self, wanted: Alternative, offer: Offer, slot: int) -> bool:
+        """Whether the renewable share is high enough in the slot."""
+        share = self.power_of(offer, slot)[0]
+        return wanted.renewable_share is None or wanted.renewable_share <= _or_minus_one(share)
+
+    def low(self, wanted: Alternative, offer: Offer, slot: int) -> bool:
+        """Whether the carbon intensity is low enough in the slot."""
+        carbon = self.power_of(offer, slot)[1]
+        return wanted.carbon is None or (carbon is not None and carbon <= wanted.carbon)
+
+    def power_of(self, offer: Offer, slot: int) -> tuple[int | None, int | None]:
+        """The renewable share and the carbon intensity where and when it is."""
+        site = next(each for each in self.snapshot.sites if each.id == offer.site)
+        own = [each for each in self.snapshot.site_hours if each.site == offer.site]
+        shares = own[0].renewable_share if own else ()
+        carbons = own[0].carbon if own else ()
+        return shares[slot] if shares else site.renewable_share, carbons[slot] if carbons else site.carbon
+
+    def powered(self, wanted: Alternative, offer: Offer, slots: range) -> bool:
+        """Whether every slot has the power that is asked for."""
+        return all(self.green(wanted, offer, slot) and self.low(wanted, offer, slot) for slot in slots)
+
+    def highest_carbon(self) -> int:
+        stated = [each.carbon for each in self.snapshot.sites if each.carbon is not None]
+        return max([0, *stated, *(carbon for each in self.snapshot.site_hours for carbon in each.carbon)])
 
     def free(self, offer: Offer, slot: int) -> int:
         position = slot - offer.first_slot
@@ -186,13 +212,11 @@ class Tiny:
         """What the emissions count for: each card-hour rounded up."""
         offer = self.offer(placement)
         power = next(each.power for each in self.snapshot.models if each.slug == offer.model)
-        carbon = next(each.carbon for each in self.snapshot.sites if each.id == offer.site)
         if power is None:
             power = max((each.power for each in self.snapshot.models if each.power is not None), default=0)
-        if carbon is None:
-            carbon = max((each.carbon for each in self.snapshot.sites if each.carbon is not None), default=0)
-        card_hour = _up(self.snapshot.carbon_price * power * carbon, 1_000)
-        return card_hour * placement.cards * placement.slots
+        carbons = [self.power_of(offer, slot)[1] for slot in slots_of(placement)]
+        known = [self.highest_carbon() if carbon is None else carbon for carbon in carbons]
+        return sum(_up(self.snapshot.carbon_price * power * each, 1_000) for each in known) * placement.cards
 
     # The ways to serve a request
 
@@ -215,7 +239,9 @@ class Tiny:
             offers = [
                 each
                 for each in self.snapshot.offers
-                if self.suits(wanted, each) and each.minimum_duration <= wanted.duration
+                if self.suits(wanted, each)
+                and each.minimum_duration <= wanted.duration
+                and self.powered(wanted, each, slots)
             ]
             lots = [range(0, self.most(offer, slots) + 1, offer.lot) for offer in offers]
             for cards in product(*lots):
@@ -246,15 +272,18 @@ class Tiny:
         """For divisible work: any number of lots of any offer in any slot of the window."""
         window = range(wanted.earliest, wanted.deadline)
         offers = [each for each in self.snapshot.offers if self.suits(wanted, each)]
-        plans = [list(self._plans(offer, window)) for offer in offers]
+        plans = [list(self._plans(wanted, offer, window)) for offer in offers]
         for chosen in product(*plans):
             runs = {offer.id: runs_of(plan, window.start) for offer, plan in zip(offers, chosen, strict=True)}
             if self._legal_schedule(request, wanted, runs):
                 yield self._fill(request, wanted, runs)
 
-    def _plans(self, offer: Offer, window: range) -> Iterator[tuple[int, ...]]:
+    def _plans(self, wanted: Alternative, offer: Offer, window: range) -> Iterator[tuple[int, ...]]:
         """Cards by slot, whose runs of equal cards are all long enough."""
-        lots = [range(0, self.free(offer, slot) + 1, offer.lot) for slot in window]
+        there = [
+            self.free(offer, slot) * self.powered(wanted, offer, range(slot, slot + 1)) for slot in window
+        ]
+        lots = [range(0, cards + 1, offer.lot) for cards in there]
         for plan in product(*lots):
             if all(length >= offer.minimum_duration for _, length, _ in runs_of(plan, window.start)):
                 yield plan

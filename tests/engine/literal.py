@@ -32,7 +32,7 @@ class Literal:
         """ĉ: ask and emissions, rounded down."""
         position = slot - offer.first_slot
         ask = offer.asks[position] if 0 <= position < len(offer.asks) else 0
-        emission = -(-self.snapshot.carbon_price * self.power(offer) * self.carbon(offer) // 1_000)
+        emission = -(-self.snapshot.carbon_price * self.power(offer) * self.carbon(offer, slot) // 1_000)
         return (ask * self.tiny.base(self.tiny.currency(offer)) + emission) // MICRO
 
     def power(self, offer: Offer) -> int:
@@ -40,10 +40,9 @@ class Literal:
         own = powers[offer.model]
         return max(each or 0 for each in powers.values()) if own is None else own
 
-    def carbon(self, offer: Offer) -> int:
-        carbons = {each.id: each.carbon for each in self.snapshot.sites}
-        own = carbons[offer.site]
-        return max(each or 0 for each in carbons.values()) if own is None else own
+    def carbon(self, offer: Offer, slot: int) -> int:
+        own = self.tiny.power_of(offer, slot)[1]
+        return self.tiny.highest_carbon() if own is None else own
 
     # gains
 

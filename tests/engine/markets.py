@@ -188,6 +188,7 @@ def shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
         budgets=mixed(tuple(replace(each, requests=mixed(each.requests)) for each in snapshot.budgets)),
         choices=mixed(tuple(replace(each, requests=mixed(each.requests)) for each in snapshot.choices)),
         owner_caps=mixed(snapshot.owner_caps),
+        site_hours=mixed(snapshot.site_hours),
     )
 
 

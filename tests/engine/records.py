@@ -112,6 +112,7 @@ def _fits(tiny: Tiny, request: Request, wanted: Alternative, offer: Offer) -> bo
     lots = -(-use // (tiny.rate(wanted, offer) * offer.lot))
     return any(
         tiny.most(offer, range(first, first + length)) >= lots * offer.lot
+        and tiny.powered(wanted, offer, range(first, first + length))
         for first in range(wanted.earliest, wanted.deadline - length + 1)
     )
 

@@ -12,7 +12,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from marketplace.engine import (
+    HOURLY_FORMAT,
     MICRO,
+    SNAPSHOT_FORMAT,
     Alternative,
     Budget,
     Choice,
@@ -26,6 +28,7 @@ from marketplace.engine import (
     Request,
     RoundTrip,
     Site,
+    SiteHours,
     Snapshot,
     Unit,
     Workload,
@@ -323,6 +326,38 @@ def _together(draw: st.DrawFn, plain: Alternative) -> Alternative:
         amount = -(-plain.amount // gangs) * gangs if cards else plain.amount
         return replace(plain, gangs=gangs, amount=amount)
     return replace(plain, gangs=0, divisible=True, interruptible=kind == "interruptible")
+
+
+@st.composite
+def with_hours(draw: st.DrawFn, plain: st.SearchStrategy[Snapshot]) -> Snapshot:
+    """The same market, in half of all cases with power that varies by the hour and is asked for."""
+    snapshot = draw(plain)
+    if draw(st.booleans()):
+        return snapshot
+    requests = tuple(
+        replace(each, alternatives=tuple(_with_power(draw, row) for row in each.alternatives))
+        for each in snapshot.requests
+    )
+    return _with_hours(draw, replace(snapshot, requests=requests))
+
+
+def _with_hours(draw: st.DrawFn, plain: Snapshot) -> Snapshot:
+    """Sites whose carbon intensity, renewable share or both vary by the hour."""
+
+    def column(figures: tuple[int, ...]) -> tuple[int, ...]:
+        hours = st.lists(st.sampled_from(figures), min_size=plain.slots, max_size=plain.slots)
+        return tuple(draw(st.one_of(st.just([]), hours)))
+
+    drawn = [SiteHours(each.id, column((0, 500_000)), column((0, 60, 400_000))) for each in plain.sites]
+    hours = tuple(each for each in drawn if each.renewable_share or each.carbon)
+    return replace(plain, format=HOURLY_FORMAT if hours else SNAPSHOT_FORMAT, site_hours=hours)
+
+
+def _with_power(draw: st.DrawFn, plain: Alternative) -> Alternative:
+    """What is asked of the power of every hour, in half of all cases."""
+    share = draw(st.sampled_from([None, None, None, 400_000]))
+    carbon = draw(st.sampled_from([None, None, 50, 100, 300_000]))
+    return replace(plain, renewable_share=share, carbon=carbon)
 
 
 def _with_power_cap(draw: st.DrawFn, plain: Site, snapshot: Snapshot) -> Site:

@@ -26,7 +26,7 @@ from tests.engine.brute import Tiny, best_priced, best_priced_placements, optimu
 from tests.engine.effort import markets
 from tests.engine.markets import market, money, offer, request, site
 from tests.engine.records import record
-from tests.engine.strategies import tiny
+from tests.engine.strategies import tiny, with_hours
 
 
 def small(*offers: Any, requests: list[Any], **changes: Any) -> Snapshot:
@@ -128,7 +128,7 @@ def test_where_no_uniform_price_serves_both_one_of_them_goes() -> None:
     assert best_priced(snapshot) == whole(2 * 3)
 
 
-@given(tiny())
+@given(with_hours(tiny()))
 @markets(200)
 def test_what_it_finds_is_verified(snapshot: Snapshot) -> None:
     best, placements = best_priced_placements(snapshot)

@@ -277,4 +277,5 @@ def _gangs(tiny: Tiny, asked: Request, row: Alternative) -> Iterator[Placement]:
         if tiny.suits(row, each) and each.minimum_duration <= row.duration:
             cards = tiny.gang(row, each)
             for first in range(row.earliest, row.deadline - row.duration + 1):
-                yield Placement(asked.id, row.position, each.id, first, row.duration, cards)
+                if tiny.powered(row, each, range(first, first + row.duration)):
+                    yield Placement(asked.id, row.position, each.id, first, row.duration, cards)

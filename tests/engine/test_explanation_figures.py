@@ -18,11 +18,11 @@ from marketplace.engine.validation import MAX_CARDS, MAX_MONEY, MAX_NP, MAX_SLOT
 from marketplace.engine.want import bases, wants
 from tests.engine.effort import markets
 from tests.engine.markets import market, national, offer, request
-from tests.engine.strategies import crowds, everything, snapshots
+from tests.engine.strategies import crowds, everything, snapshots, with_hours
 from tests.engine.told import Told
 
 
-@given(snapshots() | crowds() | everything(snapshots()))
+@given(snapshots() | crowds() | with_hours(everything(snapshots())))
 @markets(60)
 def test_every_figure_is_the_one_that_plain_counting_gives(snapshot: Snapshot) -> None:
     _compare(snapshot)
@@ -57,7 +57,7 @@ def test_offers_are_counted_however_many_there_are() -> None:
     columns = asked(facts, [want], [eligibility.profile(want)])
     shelf, nobody = whole_shelf(facts, facts.free, facts.asks), Held.of([[]])
     swept = funnelled(
-        columns, kinds(facts), shelf, facts.minimum, eligibility.bits(), nobody, np.array([True])
+        columns, kinds(facts), [shelf], facts.minimum, eligibility.bits(), nobody, np.array([True])
     )
     counts = swept.counts[0]
     assert (counts[LATE], counts[SHORT], counts[DEAR], counts[WITHIN]) == (2_250, 2_251, 2_251, 2_250)

@@ -20,10 +20,10 @@ from marketplace.engine import (
 from tests.engine.brute import Product, Tiny, best_priced, optimum
 from tests.engine.effort import markets
 from tests.engine.markets import shuffled
-from tests.engine.strategies import crowds, everything, snapshots, tiny
+from tests.engine.strategies import crowds, everything, snapshots, tiny, with_hours
 
 
-@given(snapshots() | tiny() | everything(snapshots()))
+@given(snapshots() | tiny() | with_hours(everything(snapshots())))
 @markets(200)
 def test_every_result_is_verified(snapshot: Snapshot) -> None:
     verify(snapshot, clear(snapshot))
@@ -35,7 +35,7 @@ def test_every_result_is_verified_where_prices_press_on_limits(snapshot: Snapsho
     verify(snapshot, clear(snapshot))
 
 
-@given(tiny() | snapshots(gangs_only=True, all_or_nothing=True, requests=4))
+@given(with_hours(tiny()) | snapshots(gangs_only=True, all_or_nothing=True, requests=4))
 @markets(60)
 def test_no_placement_beats_the_best_one_and_none_beats_the_bound(snapshot: Snapshot) -> None:
     result = clear(snapshot)
@@ -43,7 +43,7 @@ def test_no_placement_beats_the_best_one_and_none_beats_the_bound(snapshot: Snap
     assert 0 <= result.objective <= best_with_prices <= best <= result.bound.value
 
 
-@given(snapshots() | everything(snapshots()), st.integers(0, 10**6))
+@given(snapshots() | with_hours(everything(snapshots())), st.integers(0, 10**6))
 @markets(60)
 def test_the_order_of_rows_changes_not_a_byte(snapshot: Snapshot, seed: int) -> None:
     other = shuffled(snapshot, seed)

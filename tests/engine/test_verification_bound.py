@@ -28,7 +28,7 @@ from tests.engine.effort import markets
 from tests.engine.literal import Literal
 from tests.engine.markets import HOPPER, alternative, market, money, offer, request
 from tests.engine.records import nought
-from tests.engine.strategies import everything, snapshots, tiny
+from tests.engine.strategies import everything, snapshots, tiny, with_hours
 
 
 @st.composite
@@ -46,7 +46,7 @@ def shadows(draw: st.DrawFn, snapshot: Snapshot, highest: int = 15) -> tuple[Sha
 @given(st.data())
 @markets(300)
 def test_no_placement_is_better_than_the_bound(data: st.DataObject) -> None:
-    snapshot = data.draw(tiny())
+    snapshot = data.draw(with_hours(tiny()))
     check(snapshot)
     best = optimum(snapshot)
     for bound in bounds_going_down(snapshot, data.draw(shadows(snapshot))):
@@ -70,7 +70,7 @@ def bounds_going_down(snapshot: Snapshot, start: tuple[Shadow, ...]) -> Iterator
 @given(st.data())
 @markets(300)
 def test_the_bound_is_what_the_formulas_say(data: st.DataObject) -> None:
-    snapshot = data.draw(everything(snapshots()))
+    snapshot = data.draw(with_hours(everything(snapshots())))
     chosen = data.draw(shadows(snapshot, highest=30))
     assert proven_bound(snapshot, chosen) == Literal(snapshot, chosen).bound()
 

@@ -14,7 +14,7 @@ from tests.engine.brute import Tiny
 from tests.engine.effort import markets
 from tests.engine.markets import national
 from tests.engine.records import fits
-from tests.engine.strategies import everything, snapshots
+from tests.engine.strategies import everything, snapshots, with_hours
 
 
 def agree(snapshot: Snapshot) -> set[bool]:
@@ -34,13 +34,13 @@ def test_on_a_market_with_every_requirement() -> None:
     assert agree(national(11, offers=60, requests=150, slots=24)) == {True, False}
 
 
-@given(everything(snapshots()))
+@given(with_hours(everything(snapshots())))
 @markets(100)
 def test_on_small_markets_full_of_unknown_facts(snapshot: Snapshot) -> None:
     agree(snapshot)
 
 
-@given(everything(snapshots()))
+@given(with_hours(everything(snapshots())))
 @markets(100)
 def test_what_fits_is_found_as_the_slow_way_finds_it(snapshot: Snapshot) -> None:
     market, tiny = Market(snapshot), Tiny(snapshot)

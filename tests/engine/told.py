@@ -50,15 +50,19 @@ class Told:
             return standing
         if not self._has_time(wanted, offer):
             return Constraint.WINDOW
-        runs = list(self._runs(wanted, offer, self._cards(request, wanted, offer)))
-        if not runs:
+        cards = self._cards(request, wanted, offer)
+        if not any(self._runs(wanted, offer, cards, whatever_power=True)):
             return Constraint.CAPACITY
+        runs = list(self._runs(wanted, offer, cards))
+        if not runs:
+            return Constraint.RENEWABLE_SHARE if wanted.carbon is None else Constraint.CARBON
         if wanted.divisible or any(self._within(request, wanted, offer, run) for run in runs):
             return None
         return Constraint.LIMIT
 
     def _standing(self, wanted: Alternative, offer: Offer) -> Iterator[tuple[Constraint, bool]]:
         site = next(each for each in self.snapshot.sites if each.id == offer.site)
+        window = self.tiny.window(offer)
         model = next(each for each in self.snapshot.models if each.slug == offer.model)
         trips = {each.place: each.microseconds for each in site.round_trips}
         yield Constraint.MODEL, not wanted.models or offer.model in wanted.models
@@ -73,11 +77,8 @@ class Told:
             near is None or (near.place in trips and trips[near.place] <= near.microseconds),
         )
         yield Constraint.BANDWIDTH, _at_least(site.bandwidth, wanted.bandwidth)
-        yield Constraint.RENEWABLE_SHARE, _at_least(site.renewable_share, wanted.renewable_share)
-        yield (
-            Constraint.CARBON,
-            wanted.carbon is None or (site.carbon is not None and site.carbon <= wanted.carbon),
-        )
+        yield Constraint.RENEWABLE_SHARE, any(self.tiny.green(wanted, offer, slot) for slot in window)
+        yield Constraint.CARBON, any(self.tiny.low(wanted, offer, slot) for slot in window)
         yield Constraint.VERIFICATION, _at_least(site.verification, wanted.verification)
         yield Constraint.NOTICE, _at_least(offer.notice, wanted.notice)
 
@@ -103,12 +104,22 @@ class Told:
     def _lots(self, wanted: Alternative, offer: Offer, units: int) -> int:
         return _up(_up(units, self.tiny.rate(wanted, offer)), offer.lot) * offer.lot
 
-    def _runs(self, wanted: Alternative, offer: Offer, cards: int, length: int = 0) -> Iterator[range]:
-        """Runs in which the cards were free before anybody was served."""
+    def _runs(
+        self,
+        wanted: Alternative,
+        offer: Offer,
+        cards: int,
+        length: int = 0,
+        *,
+        whatever_power: bool = False,
+    ) -> Iterator[range]:
+        """Runs in which the cards were free before anybody was served, in hours with the power asked for."""
         length = length or self._length(wanted, offer)
         for first in range(wanted.earliest, wanted.deadline - length + 1):
-            if self.tiny.most(offer, range(first, first + length)) >= cards:
-                yield range(first, first + length)
+            run = range(first, first + length)
+            powered = whatever_power or self.tiny.powered(wanted, offer, run)
+            if powered and self.tiny.most(offer, run) >= cards:
+                yield run
 
     def _within(self, request: Request, wanted: Alternative, offer: Offer, run: range) -> bool:
         """Whether all of it, or the most whole lots below that, would be within the limit at the asks."""

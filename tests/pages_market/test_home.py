@@ -102,7 +102,7 @@ def test_what_an_owner_earned_is_what_it_was_credited(cast: Cast, now: datetime)
         )
         for delivery in deliveries
     ]  # fmt: skip
-    make_rating_run(charges, started_at=now, horizon=now)
+    make_rating_run(charges, now=now)
 
     [total] = signed_in(cast.owner_finance).get("/").context["earned"]
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make_parked(cast: Cast, **facts: object) -> ParkedUsage:
-    rating = make_rating_run(parked_made=1)
+    rating = make_rating_run()
     delivery = make_delivery(owner=cast.owner, buyer=cast.buyer)
     return ParkedUsage.objects.create(
         **{

@@ -14,14 +14,16 @@ from marketplace.agent.errors import SiteProblem
 from marketplace.agent.kubernetes.api import Api
 from marketplace.agent.kubernetes.driver import KubernetesDriver
 from marketplace.agent.kubernetes.settings import Cards, Cluster
+from marketplace.agent.toml import table_of, text_of
 
+HEADING = "kubernetes"
 IN_A_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TIMEOUT = httpx.Timeout(30, connect=10)
 
 
 def driver_of(own: Mapping[str, Any]) -> KubernetesDriver:
     """Raises ``SiteProblem`` that names what is missing."""
-    server = _text(own, "server")
+    server = text_of(own, "server", under=HEADING)
     authority = _file(own, "authority_file", IN_A_POD / "ca.crt")
     token = _file(own, "token_file", IN_A_POD / "token").strip()
     try:
@@ -32,7 +34,7 @@ def driver_of(own: Mapping[str, Any]) -> KubernetesDriver:
         base_url=server, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT, verify=trusted
     )
     cluster = Cluster(
-        models={model: _cards(cards) for model, cards in _table(own, "models").items()},
+        models={model: _cards(cards) for model, cards in table_of(own, "models").items()},
         server=str(own.get("public_server", server)),
         authority=b64encode(authority.encode()).decode(),
         namespace=str(own.get("namespace", "cardhour-agent")),
@@ -42,7 +44,7 @@ def driver_of(own: Mapping[str, Any]) -> KubernetesDriver:
 
 def _cards(cards: Mapping[str, Any]) -> Cards:
     names = ("resource", "nodes", "memory_gb")
-    return Cards(*(_text(cards, name) for name in names))
+    return Cards(*(text_of(cards, name, under=HEADING) for name in names))
 
 
 def _file(own: Mapping[str, Any], name: str, otherwise: Path) -> str:
@@ -51,17 +53,3 @@ def _file(own: Mapping[str, Any], name: str, otherwise: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SiteProblem(f"“{name}”: {path} cannot be read ({error}).") from error
-
-
-def _text(table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str) or not value:
-        raise SiteProblem(f"“{name}” is missing under [kubernetes], or is no text.")
-    return value
-
-
-def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = table.get(name, {})
-    if not isinstance(value, dict):
-        raise SiteProblem(f"“{name}” is no table.")
-    return value

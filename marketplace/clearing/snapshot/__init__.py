@@ -17,7 +17,7 @@ from marketplace.clearing.snapshot.agreed import in_np_hours
 from marketplace.clearing.snapshot.units import Window, micro
 from marketplace.demand.models import ComputeRequest
 from marketplace.engine import snapshot as engine
-from marketplace.engine.validation import SNAPSHOT_FORMAT
+from marketplace.engine.validation import HOURLY_FORMAT, SNAPSHOT_FORMAT
 from marketplace.terms.models import TermAgreement
 from marketplace.terms.selectors import agreed_price
 
@@ -49,8 +49,9 @@ def build(
     rows = [row for row, _ in wanted]
     offers = supply.open_offers(window, now, term)
     sites = list({offer.fleet.site_id: offer.fleet.site for offer in offers}.values())
+    hours = supply.site_hours_of(sites, window)
     market = engine.Snapshot(
-        format=SNAPSHOT_FORMAT,
+        format=HOURLY_FORMAT if hours else SNAPSHOT_FORMAT,
         horizon_start=horizon_start.isoformat(),
         slots=slots,
         base_currency=base_currency,
@@ -63,6 +64,7 @@ def build(
         choices=demand.choices_of(rows),
         owner_caps=demand.owner_caps_of(rows, sites, now),
         carbon_price=_carbon_price(base_currency, now) if agreement is None else 0,
+        site_hours=hours,
     )
     if agreement is None or not agreement.is_in_np:
         return market

@@ -13,6 +13,7 @@ from marketplace.catalogue.models import AcceleratorModel, ProfileVersion, Regio
 from marketplace.catalogue.selectors import FactMissing, models_with_profiles, round_trips
 from marketplace.clearing.snapshot.units import MEBIBYTES_A_GIGABYTE, Window, entered, micro
 from marketplace.clock import HOUR, hours_between
+from marketplace.energy.selectors import Power, declared, told_hours
 from marketplace.engine import snapshot as engine
 from marketplace.supply.models import Offer, OfferHour, Site
 from marketplace.supply.selectors import Facts, measured_round_trips, watts_sold
@@ -77,7 +78,8 @@ def sites_of(sites: Sequence[Site], window: Window, now: datetime) -> tuple[engi
         measured[site][slugs[place]] = microseconds
     power = _power_left(sites, window)
     return tuple(
-        _site(site, by_region[site.region_id] | measured[site.pk], power.get(site.pk, ())) for site in sites
+        _site(site, by_region[site.region_id] | measured[site.pk], power.get(site.pk, ()), window.start)
+        for site in sites
     )
 
 
@@ -92,9 +94,9 @@ def _power_left(sites: Iterable[Site], window: Window) -> Mapping[int, tuple[int
     }
 
 
-def _site(site: Site, trips: Mapping[str, int], power_cap: tuple[int, ...]) -> engine.Site:
-    """Carbon is that of the grid for the share that is not renewable."""
-    carbon = site.region.grid_carbon * (1 - site.renewable_share)
+def _site(site: Site, trips: Mapping[str, int], power_cap: tuple[int, ...], start: datetime) -> engine.Site:
+    """Its power is as declared for the year: ``site_hours_of`` has the hours that somebody told."""
+    power = declared(site, start)
     return engine.Site(
         id=site.pk,
         owner=site.owner_id,
@@ -103,11 +105,40 @@ def _site(site: Site, trips: Mapping[str, int], power_cap: tuple[int, ...]) -> e
         currency=site.region.zone.currency,
         round_trips=tuple(engine.RoundTrip(place, trip) for place, trip in trips.items()),
         bandwidth=site.bandwidth_mbps,
-        renewable_share=micro(site.renewable_share, ROUND_FLOOR),
-        carbon=int((carbon * 1000).to_integral_value(ROUND_CEILING)),
+        renewable_share=_share(power),
+        carbon=_carbon(power),
         verification=site.verification,
         power_cap=power_cap,
     )
+
+
+def site_hours_of(sites: Iterable[Site], window: Window) -> tuple[engine.SiteHours, ...]:
+    """The power of sites of which somebody told an hour of the window; the other hours are as declared."""
+    own = list(sites)
+    told = told_hours([site.pk for site in own], window.start, window.end)
+    found = (_site_hours(site, told[site.pk], window) for site in own if site.pk in told)
+    return tuple(each for each in found if each.renewable_share or each.carbon)
+
+
+def _site_hours(site: Site, told: Mapping[datetime, Power], window: Window) -> engine.SiteHours:
+    """Columns that say no more than the declaration for the year are left out."""
+    year = declared(site, window.start)
+    hours = [told.get(window.start + slot * HOUR, year) for slot in range(window.slots)]
+    shares, carbons = tuple(map(_share, hours)), tuple(map(_carbon, hours))
+    return engine.SiteHours(
+        site=site.pk,
+        renewable_share=shares if set(shares) != {_share(year)} else (),
+        carbon=carbons if set(carbons) != {_carbon(year)} else (),
+    )
+
+
+def _share(power: Power) -> int:
+    return micro(power.renewable_share, ROUND_FLOOR)
+
+
+def _carbon(power: Power) -> int:
+    """As the site is supplied, mg/kWh."""
+    return int((power.supplied * 1000).to_integral_value(ROUND_CEILING))
 
 
 def offers_of(rows: Iterable[Offer], window: Window) -> tuple[engine.Offer, ...]:

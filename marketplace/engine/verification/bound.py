@@ -89,6 +89,16 @@ def _costs(market: Market) -> Ints:
     """Ask and emission of a card-hour, rounded down; each is at most 10**18 pico."""
     offers = market.snapshot.offers
     base = np.array([market.base[market.site(offer).currency] for offer in offers], dtype=np.int64)
-    emission = np.array([market.emission(offer) for offer in offers], dtype=np.int64)
-    costs: Ints = (market.columns.asks * base[:, None] + emission[:, None]) // MICRO
+    costs: Ints = (market.columns.asks * base[:, None] + _emissions(market)) // MICRO
     return costs
+
+
+def _emissions(market: Market) -> Ints:
+    """By offer and slot; one column does where nothing varies by the hour."""
+    slots = range(market.snapshot.slots if market.snapshot.site_hours else 1)
+    known: dict[tuple[int, str], list[int]] = {}
+    for offer in market.snapshot.offers:
+        if (offer.site, offer.model) not in known:
+            known[offer.site, offer.model] = [market.emission(offer, slot) for slot in slots]
+    rows = [known[offer.site, offer.model] for offer in market.snapshot.offers]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(slots))

@@ -41,11 +41,23 @@ class Columns:
         self.lot = _integers(offer.lot for offer in offers)
         self.minimum = _integers(offer.minimum_duration for offer in offers)
         self._model = _integers(models[offer.model] for offer in offers)
-        self._standing = _Standing(snapshot, _integers(sites[offer.site] for offer in offers), self._model)
+        site = _integers(sites[offer.site] for offer in offers)
+        self._standing = _Standing(snapshot, site, self._model)
+        self._hours = _Hours(snapshot, site)
 
     def meeting(self, wanted: Alternative) -> Mask:
-        """Which offers meet every standing requirement: all but times, cards and money. A new array."""
-        return self._standing.met(wanted)
+        """Which offers meet every standing requirement: all but times, cards and money. A new array.
+
+        What varies by the hour is met if it is in some slot of the offer's window.
+        """
+        met = self._standing.met(wanted)
+        return met & self._hours.some(wanted) if self._hours.vary else met
+
+    def free_with_power(self, wanted: Alternative, rows: Ints) -> Ints:
+        """Cards of some offers by slot of the alternative's window, 0 where the hour is not as it asks."""
+        window = slice(wanted.earliest, wanted.deadline)
+        free = self.free[rows, window]
+        return np.where(self._hours.good(wanted)[rows, window], free, 0) if self._hours.vary else free
 
     def rates(self, wanted: Alternative, rows: Ints) -> Ints:
         """How much of the amount a card of these offers fills; 0 where nobody knows."""
@@ -77,6 +89,7 @@ class _Standing:
         self._bandwidth = _integers(_known(site.bandwidth) for site in sites)
         self._renewable_share = _integers(_known(site.renewable_share) for site in sites)
         self._carbon = _integers(FAR if site.carbon is None else site.carbon for site in sites)
+        self._hourly = bool(snapshot.site_hours)
         self._verification = _integers(site.verification for site in sites)
         self._round_trips = _round_trips(sites)
         self._slug = _Names(model.slug for model in self._models)
@@ -118,12 +131,54 @@ class _Standing:
             met &= self._round_trips.get(wanted.latency.place, FAR) <= wanted.latency.microseconds
         if wanted.bandwidth is not None:
             met &= self._bandwidth >= wanted.bandwidth
-        if wanted.renewable_share is not None:
+        if wanted.renewable_share is not None and not self._hourly:
             met &= self._renewable_share >= wanted.renewable_share
-        if wanted.carbon is not None:
+        if wanted.carbon is not None and not self._hourly:
             met &= self._carbon <= wanted.carbon
         if wanted.verification is not None:
             met &= self._verification >= wanted.verification
+        return met
+
+
+class _Hours:
+    """Power by offer and slot, where any of it varies."""
+
+    def __init__(self, snapshot: Snapshot, site: Ints) -> None:
+        self.vary = bool(snapshot.site_hours)
+        if not self.vary:
+            return
+        hours = {each.site: each for each in snapshot.site_hours}
+        carbon, share = [], []
+        for each in snapshot.sites:
+            own = hours.get(each.id)
+            flat = FAR if each.carbon is None else each.carbon
+            carbon.append((own.carbon if own else ()) or (flat,) * snapshot.slots)
+            share.append(
+                (own.renewable_share if own else ()) or (_known(each.renewable_share),) * snapshot.slots
+            )
+        self._carbon: Ints = np.array(carbon, dtype=np.int64)
+        self._share: Ints = np.array(share, dtype=np.int64)
+        self._site = site
+        self._offered: Mask = np.zeros((site.size, snapshot.slots), dtype=np.bool_)
+        for row, offer in enumerate(snapshot.offers):
+            self._offered[row, offer.first_slot : offer.first_slot + len(offer.free)] = True
+
+    def good(self, wanted: Alternative) -> Mask:
+        """By offer and slot, whether the hour has what is asked for."""
+        by_site: Mask = np.ones(self._carbon.shape, dtype=np.bool_)
+        if wanted.renewable_share is not None:
+            by_site &= self._share >= wanted.renewable_share
+        if wanted.carbon is not None:
+            by_site &= self._carbon <= wanted.carbon
+        return by_site[self._site]
+
+    def some(self, wanted: Alternative) -> Mask:
+        """Which offers have what is asked for in some slot of their window: each of the two."""
+        met: Mask = np.ones(self._site.size, dtype=np.bool_)
+        if wanted.renewable_share is not None:
+            met &= ((self._share >= wanted.renewable_share)[self._site] & self._offered).any(axis=1)
+        if wanted.carbon is not None:
+            met &= ((self._carbon <= wanted.carbon)[self._site] & self._offered).any(axis=1)
         return met
 
 

@@ -149,6 +149,9 @@ def _requirements(market: Market, placement: Placement) -> Iterator[Broken]:
     for requirement, met in standing(market, alternative, offer):
         if not met:
             yield Broken(Rule.REQUIREMENT, f"{name}: {requirement} is not met")
+    hours = slots_of(placement) if market.varies(offer) else range(0)
+    for requirement, slot in _hours_without(market, alternative, offer, hours):
+        yield Broken(Rule.REQUIREMENT, f"{name}: {requirement} is not met in slot {slot}")
     last = placement.first_slot + placement.slots
     if placement.first_slot < alternative.earliest or last > alternative.deadline:
         yield Broken(
@@ -159,7 +162,10 @@ def _requirements(market: Market, placement: Placement) -> Iterator[Broken]:
 
 
 def standing(market: Market, wanted: Alternative, offer: Offer) -> Iterator[tuple[str, bool]]:
-    """Every standing requirement with whether the offer meets it; an unknown fact meets none."""
+    """Every standing requirement with whether the offer meets it; an unknown fact meets none.
+
+    What varies by the hour is met if it is in some slot of the offer's window.
+    """
     site, model = market.site(offer), market.model(offer)
     yield "model", not wanted.models or offer.model in wanted.models
     yield "rate", market.rate(wanted, offer) is not None
@@ -169,17 +175,32 @@ def standing(market: Market, wanted: Alternative, offer: Offer) -> Iterator[tupl
     yield "jurisdiction", not wanted.jurisdictions or site.jurisdiction in wanted.jurisdictions
     yield "latency", _near_enough(market, wanted, offer)
     yield "bandwidth", _at_least(wanted.bandwidth, site.bandwidth)
-    yield "renewable share", _at_least(wanted.renewable_share, site.renewable_share)
-    yield (
-        "carbon",
-        wanted.carbon is None or (site.carbon is not None and site.carbon <= wanted.carbon),
-    )
+    window = range(offer.first_slot, offer.first_slot + len(offer.free))
+    shares = (market.renewable_share(offer, slot) for slot in window)
+    yield "renewable share", any(_at_least(wanted.renewable_share, share) for share in shares)
+    yield "carbon", any(_at_most(wanted.carbon, market.carbon(offer, slot)) for slot in window)
     yield "verification", _at_least(wanted.verification, site.verification)
     yield "notice", _at_least(wanted.notice, offer.notice)
 
 
+def _hours_without(
+    market: Market, wanted: Alternative, offer: Offer, slots: range
+) -> Iterator[tuple[str, int]]:
+    """The slots in which the power of the offer's site is not what was asked for."""
+    for slot in slots:
+        carbon = market.carbon(offer, slot)
+        if not _at_least(wanted.renewable_share, market.renewable_share(offer, slot)):
+            yield "renewable share", slot
+        if not _at_most(wanted.carbon, carbon):
+            yield "carbon", slot
+
+
 def _at_least(wanted: int | None, fact: int | None) -> bool:
     return wanted is None or (fact is not None and fact >= wanted)
+
+
+def _at_most(wanted: int | None, fact: int | None) -> bool:
+    return wanted is None or (fact is not None and fact <= wanted)
 
 
 def _near_enough(market: Market, wanted: Alternative, offer: Offer) -> bool:

@@ -2,7 +2,8 @@
 
 An offer fits an alternative if it meets every standing requirement and had, before the run, cards for the
 smallest use that can be made of it: one gang, or the least part of a single gang, or one lot where cards
-may come from several offers. It has them in every slot of one run inside the window.
+may come from several offers. It has them in every slot of one run inside the window, and in
+each of these the power that is asked for.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def _some_fit(market: Market, request: Request, alternative: Alternative, rows: 
     columns = market.columns
     needed = -(-_smallest_use(request, alternative) // columns.rates(alternative, rows))
     cards = -(-needed // columns.lot[rows]) * columns.lot[rows]
-    enough = columns.free[rows, alternative.earliest : alternative.deadline] >= cards[:, None]
+    enough = columns.free_with_power(alternative, rows) >= cards[:, None]
     shortest = columns.minimum[rows]
     if alternative.divisible:
         return bool((_longest(enough) >= shortest).any())

@@ -43,7 +43,10 @@ class Market:
             for each in request.alternatives
         }
         self._highest_power = max((model.power or 0 for model in snapshot.models), default=0)
-        self._highest_carbon = max((site.carbon or 0 for site in snapshot.sites), default=0)
+        self._hours = {hours.site: hours for hours in snapshot.site_hours}
+        stated = [site.carbon or 0 for site in snapshot.sites]
+        stated += [figure for hours in snapshot.site_hours for figure in hours.carbon]
+        self._highest_carbon = max(stated, default=0)
 
     def site(self, offer: Offer) -> Site:
         return self._sites[offer.site]
@@ -106,16 +109,33 @@ class Market:
         """What the buyer may be asked to pay at most, micro-units of the request's currency."""
         return worth_of(alternative, self.filled(alternative, placements))
 
-    def emission(self, offer: Offer) -> int:
-        """What the emissions of one card-hour count for, in pico, rounded up.
+    def emission(self, offer: Offer, slot: int) -> int:
+        """What the emissions of one card-hour in a slot count for, in pico, rounded up.
 
         W / 1000 kWh x mg / 1e6 kg x micro-units x 1e6 pico. A fact that nobody has stated counts as the
         highest that anybody has.
         """
-        power, carbon = self.model(offer).power, self.site(offer).carbon
+        power, carbon = self.model(offer).power, self.carbon(offer, slot)
         watts = self._highest_power if power is None else power
         milligrams = self._highest_carbon if carbon is None else carbon
         return divided_up(self.snapshot.carbon_price * watts * milligrams, 1_000)
+
+    def varies(self, offer: Offer) -> bool:
+        """Whether something is stated of the offer's site by the hour."""
+        return offer.site in self._hours
+
+    def carbon(self, offer: Offer, slot: int) -> int | None:
+        """What a kWh emits at the offer's site in a slot; ``None`` if nobody has stated it."""
+        hours = self._hours.get(offer.site)
+        return hours.carbon[slot] if hours and hours.carbon else self.site(offer).carbon
+
+    def renewable_share(self, offer: Offer, slot: int) -> int | None:
+        hours = self._hours.get(offer.site)
+        return (
+            hours.renewable_share[slot]
+            if hours and hours.renewable_share
+            else self.site(offer).renewable_share
+        )
 
 
 def goal(alternative: Alternative) -> int:

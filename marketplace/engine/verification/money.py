@@ -13,7 +13,7 @@ import numpy as np
 from marketplace.engine.result import Placement, Result
 from marketplace.engine.snapshot import MICRO, Budget
 from marketplace.engine.verification.columns import FAR, Ints, Mask
-from marketplace.engine.verification.market import Market, Product, by_request, divided_up
+from marketplace.engine.verification.market import Market, Product, by_request, divided_up, slots_of
 from marketplace.engine.verification.rules import Broken, Rule
 
 Prices = dict[Product, list[int | None]]
@@ -148,7 +148,7 @@ def _surplus(market: Market, result: Result, placements: list[Placement]) -> Ite
         for placement in group:
             offer = market.offers[placement.offer]
             surplus -= _asked(market, placement) * placement.cards * market.base[market.site(offer).currency]
-            emissions += placement.cards * placement.slots * market.emission(offer)
+            emissions += placement.cards * sum(market.emission(offer, slot) for slot in slots_of(placement))
     objective = (surplus - emissions) // MICRO
     if result.surplus != surplus // MICRO:
         yield Broken(Rule.SURPLUS, f"the surplus is {surplus // MICRO}, not {result.surplus}")

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('matched', 'A request is matched'), ('expired', 'A request has expired unmatched'), ('sold', 'Cards are sold'), ('delivery_failed', 'A delivery ended before its time'), ('agent_silent', 'The agent of a site is silent'), ('invoice_issued', 'An invoice is issued'), ('invoice_overdue', 'An invoice is overdue'), ('invoice_paid', 'An invoice is paid'), ('statement_issued', 'A statement is issued'), ('payout_sent', 'A payout is sent'), ('payout_failed', 'A payout failed'), ('job_ended', 'Long work has ended')], max_length=20)),
+                ('kind', models.CharField(choices=[('matched', 'A request is matched'), ('expired', 'A request has expired unmatched'), ('sold', 'Cards are sold'), ('delivery_failed', 'A delivery ended before its time'), ('agent_silent', 'The agent of a site is silent'), ('invoice_issued', 'An invoice is issued'), ('invoice_overdue', 'An invoice is overdue'), ('invoice_paid', 'An invoice is paid'), ('statement_issued', 'A statement is issued'), ('payout_sent', 'A payout is sent'), ('payout_failed', 'A payout failed'), ('job_ended', 'Long work has ended'), ('finding', 'A finding is about your organisation'), ('finding_news', 'There is news of a finding')], max_length=20)),
                 ('key', models.CharField(max_length=80)),
                 ('facts', models.JSONField()),
                 ('page', models.CharField(max_length=60)),
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             name='Preference',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('matched', 'A request is matched'), ('expired', 'A request has expired unmatched'), ('sold', 'Cards are sold'), ('delivery_failed', 'A delivery ended before its time'), ('agent_silent', 'The agent of a site is silent'), ('invoice_issued', 'An invoice is issued'), ('invoice_overdue', 'An invoice is overdue'), ('invoice_paid', 'An invoice is paid'), ('statement_issued', 'A statement is issued'), ('payout_sent', 'A payout is sent'), ('payout_failed', 'A payout failed'), ('job_ended', 'Long work has ended')], max_length=20)),
+                ('kind', models.CharField(choices=[('matched', 'A request is matched'), ('expired', 'A request has expired unmatched'), ('sold', 'Cards are sold'), ('delivery_failed', 'A delivery ended before its time'), ('agent_silent', 'The agent of a site is silent'), ('invoice_issued', 'An invoice is issued'), ('invoice_overdue', 'An invoice is overdue'), ('invoice_paid', 'An invoice is paid'), ('statement_issued', 'A statement is issued'), ('payout_sent', 'A payout is sent'), ('payout_failed', 'A payout failed'), ('job_ended', 'Long work has ended'), ('finding', 'A finding is about your organisation'), ('finding_news', 'There is news of a finding')], max_length=20)),
                 ('mail', models.CharField(choices=[('at_once', 'At once'), ('daily', 'Once a day'), ('never', 'Never')], max_length=8)),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],

@@ -42,6 +42,8 @@ ROWS = [
     Row("catalogue:model", everybody(), given=a_model, public=True),
     # The stranger administers an owner and a buyer of its own: it sees its own utilisation.
     Row("audit:overview", page(stranger=200, counterparty=404)),
+    Row("audit:heat", page(stranger=200, counterparty=404)),
+    Row("audit:trends", page(stranger=200, counterparty=404)),
     Row("audit:site", page(counterparty=404), given=a_site),
     Row("audit:parked", only(200, "auditor", "operator", refused=404, counterparty=404)),
 ]

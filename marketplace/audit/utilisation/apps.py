@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class UtilisationConfig(AppConfig):
+    name = "marketplace.audit.utilisation"
+    label = "utilisation"

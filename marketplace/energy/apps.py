@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class EnergyConfig(AppConfig):
+    name = "marketplace.energy"
