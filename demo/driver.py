@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from demo.draw import between, chance
 from demo.http import read_json, write_json
+from demo.plants import Plant, shown
 from marketplace.agent.acceptance import FORMAT, acceptance_of, read_probe
 from marketplace.agent.driver import Acceptance, Wanted
 from marketplace.agent.errors import SiteProblem
@@ -60,11 +61,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class DemoDriver:
-    """``models`` are the cards of the site, by the exchange's names."""
+    """``models`` are the cards of the site, by the exchange's names. A ``plant`` cheats."""
 
     folder: Path
     site: str
     models: Mapping[str, Cards]
+    plant: Plant | None = None
 
     def present(self) -> frozenset[int]:
         return frozenset(lease.delivery for lease in self.leases())
@@ -82,7 +84,8 @@ class DemoDriver:
 
     def accept(self, wanted: Wanted) -> Acceptance:
         lease = self._lease(wanted.delivery)
-        probe = read_probe(self._probe(wanted.model, 0 if lease is None else lease.cards))
+        seen = 0 if lease is None else shown(self.plant, lease.cards)
+        probe = read_probe(self._probe(wanted.model, seen))
         evidence = {"driver": "demo", "note": INVENTED}
         return acceptance_of(probe, wanted, card_name=wanted.model, evidence=evidence)
 

@@ -11,6 +11,7 @@ from django.db.models import Prefetch
 
 from accounts.actors import viewer_of_user
 from accounts.models import Membership, Organisation, Role, User
+from demo.plants import planted
 from marketplace.agents.models import Agent
 from marketplace.agents.services import make_code
 from marketplace.catalogue.latency import RegionPoint, round_trip_us
@@ -36,13 +37,16 @@ def agents_to_run(*, now: datetime, wall_now: datetime) -> list[dict[str, Any]]:
     administrators = _administrators()
     probes = [_point(region) for region in Region.objects.filter(slug__in=settings.NETWORK_PROBES)]
     fleets = Prefetch("fleets", Fleet.objects.select_related("model").order_by("pk"))
+    sites = list(Site.objects.select_related("region", "owner").prefetch_related(fleets).order_by("pk"))
+    plants = planted({site.pk: sum(fleet.cards for fleet in site.fleets.all()) for site in sites})
     rows = []
-    for site in Site.objects.select_related("region", "owner").prefetch_related(fleets).order_by("pk"):
+    for site in sites:
         code = ""
         if site.pk not in heard:
             viewer = viewer_of_user(administrators[site.owner_id])
             _, code = make_code(viewer=viewer, site=site, now=now, wall_now=wall_now)
-        rows.append({"site": site.pk, "code": code, **_facts(site, site.fleets.all(), probes)})
+        facts = _facts(site, site.fleets.all(), probes)
+        rows.append({"site": site.pk, "code": code, "plant": plants.get(site.pk, ""), **facts})
     return rows
 
 

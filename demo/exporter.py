@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from demo.driver import Cards, DemoDriver, Lease
 from demo.duty_cycle import busy_seconds
+from demo.plants import sampled
 from marketplace.agent.telemetry.hours import LONGEST_GAP
 from marketplace.agent.telemetry.samples import Card, Figures, Sample
 
@@ -46,7 +47,14 @@ class DutyCycles:
         first += -(first - lease.since) % STEP
         for at in range(first, min(lease.until - 1, until) + 1, STEP):
             for index in range(lease.cards):
-                yield Sample(card_of(lease, index), at, figures(known, busy_percent(lease, index, at)))
+                yield self._sample(card_of(lease, index), at, known, busy_percent(lease, index, at))
+
+    def _sample(self, card: Card, at: int, known: Cards, busy: float) -> Sample:
+        """Here cheats change what their cards show."""
+        busy, watts = sampled(
+            self.driver.plant, f"{card}/{at}", busy=busy, watts=watts_of(known, busy), tdp_w=known.tdp_w
+        )
+        return Sample(card, at, Figures(utilisation=busy, memory=memory_of(known, busy), power=watts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +80,13 @@ def busy_percent(lease: Lease, index: int, at: int) -> float:
     return 100 * busy_seconds(f"{lease.delivery}/{index}", start, end) / STEP
 
 
-def figures(cards: Cards, busy: float) -> Figures:
-    """Without a known design power there is none."""
-    memory = LEAST_MEMORY + (MOST_MEMORY - LEAST_MEMORY) * busy / 100
-    watts = None
-    if cards.tdp_w is not None:
-        watts = cards.tdp_w * (IDLE_PERCENT + (100 - IDLE_PERCENT) * busy / 100) / 100
-    return Figures(utilisation=busy, memory=float(cards.memory_gb) * MIB_PER_GB * memory, power=watts)
+def memory_of(cards: Cards, busy: float) -> float:
+    share = LEAST_MEMORY + (MOST_MEMORY - LEAST_MEMORY) * busy / 100
+    return float(cards.memory_gb) * MIB_PER_GB * share
+
+
+def watts_of(cards: Cards, busy: float) -> float | None:
+    """None without a known design power."""
+    if cards.tdp_w is None:
+        return None
+    return cards.tdp_w * (IDLE_PERCENT + (100 - IDLE_PERCENT) * busy / 100) / 100

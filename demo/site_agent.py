@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import httpx
 from demo.draw import between, chance
 from demo.driver import Cards, DemoDriver
 from demo.exporter import DutyCycles, Leases
+from demo.plants import Plant
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.configuration import IDENTITY
 from marketplace.agent.deliveries import BEFORE, Delivery
 from marketplace.agent.enrolling import enrol
-from marketplace.agent.events import Metered
 from marketplace.agent.exchange import Clock, Exchange, connect
 from marketplace.agent.identity import Identity
 from marketplace.agent.network import ATTEMPTS, Trip
@@ -56,20 +55,6 @@ class Link:
     time: MarketTime
 
 
-class TellingBuffer(Buffer):
-    """Every reading of a simulated site passes here on its way to the exchange."""
-
-    __slots__ = ()
-
-    def note(self, metered: Metered, *, now: datetime) -> bool:
-        return Buffer.note(self, reported(metered), now=now)
-
-
-def reported(metered: Metered) -> Metered:
-    """What the site says of a reading. All are honest."""
-    return metered
-
-
 def agent_of(row: Mapping[str, Any], folder: Path, link: Link, opened: ExitStack) -> Reconciler:
     """The agent of a row of the list of sites, enrolled before or by the code there.
 
@@ -77,8 +62,9 @@ def agent_of(row: Mapping[str, Any], folder: Path, link: Link, opened: ExitStack
     """
     identity = _identity(str(row["code"]), folder / IDENTITY, link)
     site = str(row["site"])
-    driver = DemoDriver(folder / "cards", site, {name: Cards(**told) for name, told in row["models"].items()})
-    buffer = TellingBuffer.open(folder / "buffer.sqlite3")
+    models = {name: Cards(**told) for name, told in row["models"].items()}
+    driver = DemoDriver(folder / "cards", site, models, Plant(row["plant"]) if row["plant"] else None)
+    buffer = Buffer.open(folder / "buffer.sqlite3")
     opened.callback(buffer.close)
     samples = Samples.open(folder / "samples.sqlite3")
     opened.callback(samples.close)

@@ -14,6 +14,7 @@ import pytest
 from demo.driver import INVENTED, Cards, DemoDriver
 from demo.duty_cycle import busy_seconds
 from demo.exporter import DutyCycles, Leases
+from demo.plants import Plant
 from marketplace.agent.driver import Wanted
 from marketplace.agent.errors import SiteProblem
 from marketplace.agent.telemetry.collecting import Telemetry
@@ -122,6 +123,30 @@ def test_a_delivery_that_is_over_tells_nothing_of_the_time_after(site: Simulated
     site.driver.provide(WANTED)
     telemetry = telemetry_of(site, tmp_path, NINE + 3 * HOUR)
     assert telemetry.of_delivery(7, Span(NINE + 2 * HOUR + 120, NINE + 3 * HOUR)) == {}
+
+
+@pytest.mark.parametrize(
+    ("plant", "least", "most"), [(Plant.MINING, 0.98, 1.0), (Plant.LYING_METER, 0.0, 0.9)]
+)
+def test_cheats_change_what_their_cards_show(
+    site: Simulated, tmp_path: Path, plant: Plant, least: float, most: float
+) -> None:
+    honest = telemetry_of(site, tmp_path)
+    site.driver.provide(WANTED)
+    honest.collect(NINE + HOUR)
+    truth = honest.of_delivery(7, Span(NINE, NINE + HOUR))
+    site.driver = replace(site.driver, plant=plant)
+    (tmp_path / "cheat").mkdir()
+    told = telemetry_of(site, tmp_path / "cheat", NINE + HOUR).of_delivery(7, Span(NINE, NINE + HOUR))
+    assert told["energy.wh"] > truth["energy.wh"] * 1.07
+    assert least <= told["card-seconds.active"] / (8 * HOUR) <= most
+
+
+def test_cards_that_are_not_there_are_missed_by_the_test(site: Simulated) -> None:
+    site.driver = replace(site.driver, plant=Plant.NOT_THERE)
+    large = replace(WANTED, cards=24)
+    site.driver.provide(large)
+    assert (site.driver.accept(large).cards_visible, site.driver.accept(large).passed) == (16, False)
 
 
 def test_a_torn_file_is_none(site: Simulated) -> None:

@@ -17,7 +17,6 @@ from django.db.models import Sum
 from pytest_django.live_server_helper import LiveServer
 
 from billing.metering.models import Reading, ReadingConflict
-from demo import site_agent
 from demo.agent import Agents, agents_of
 from demo.enrolment import agents_to_run, appoint_administrators
 from marketplace.agent.events import ALLOCATED
@@ -154,19 +153,6 @@ def test_an_agent_that_was_never_heard_gets_another_code(
         file.unlink()
     turn(start_agents())
     assert Agent.objects.filter(token__revoked_at=None).count() == 1
-
-
-def test_every_reading_passes_one_place(
-    cast: Cast, hands: Hands, start_agents: Callable[[], Agents], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-    monkeypatch.setattr(site_agent, "reported", lambda metered: seen.append(metered.meter) or metered)
-    make_agreement(owner=cast.owner, buyer=cast.buyer)
-    agents = start_agents()
-    for moment in MOMENTS:
-        hands.set(START + moment)
-        turn(agents)
-    assert set(seen) == set(readings())
 
 
 def test_killed_at_any_moment_it_goes_on_where_it_was(
