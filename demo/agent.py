@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,8 @@ TURN_EVERY = 120.0
 """Wall seconds between two turns of a site at which nothing changes."""
 
 REPORT_EVERY = 15.0
-THREADS = 4
+THREADS = 6
+HEAD_START = 10.0
 
 
 @dataclass(slots=True)
@@ -140,10 +140,12 @@ class Worker:
                 site.plan(self.link.time.told)
 
     def next_site(self) -> Site:
-        """Where the machine is too busy to be in time, those that have something to do come first."""
+        """Where the machine is too busy to be in time, those with something to do come sooner."""
         now = time.monotonic()
-        pressing = [site for site in self.sites if site.has_to and site.due <= now]
-        return min(pressing or self.sites, key=attrgetter("due"))
+        late = [site for site in self.sites if site.due <= now]
+        return min(
+            late or self.sites, key=lambda site: site.due - HEAD_START * (site.has_to and site.due <= now)
+        )
 
     def look_after(self, site: Site, opened: ExitStack) -> None:
         """What fails is tried again, after longer each time."""

@@ -86,20 +86,25 @@ class Buffer:
     def close(self) -> None:
         self.database.close()
 
-    def note(self, metered: Metered, *, now: datetime) -> bool:
-        """Keep a quantity, as a correction where the cell was told before; whether that is news."""
+    def note(self, *metered: Metered, now: datetime) -> bool:
+        """Keep quantities, all of them or none; whether any is news."""
         with self._written():
-            last = self._last(metered)
-            if last is None:
-                self._add(*events.first(metered), metered)
-                return True
-            if last.metered == metered:
-                return False
-            if last.state == "refused" and last.event_id == metered.first_id:
-                self._instead(metered)
-            else:
-                self._add(*events.correction(metered, at=now), metered)
+            news = [self._note(one, now) for one in metered]
+        return any(news)
+
+    def _note(self, metered: Metered, now: datetime) -> bool:
+        """A correction, where the cell was told before."""
+        last = self._last(metered)
+        if last is None:
+            self._add(*events.first(metered), metered)
             return True
+        if last.metered == metered:
+            return False
+        if last.state == "refused" and last.event_id == metered.first_id:
+            self._instead(metered)
+        else:
+            self._add(*events.correction(metered, at=now), metered)
+        return True
 
     def send(self, exchange: Exchange, *, now: datetime) -> int:
         """Tell the exchange what waits, oldest first; returns how much was told."""

@@ -7,10 +7,10 @@ else. Each thing that it does may be repeated. So an agent that is killed anywhe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, shown, step
@@ -61,7 +61,8 @@ class Reconciler:
     """``clock`` is the site's own, in seconds since 1970.
 
     Every ``full_every`` seconds, and when it begins, what is at the site is compared with what should be.
-    Every ``heard_every`` and ``network_every`` seconds it tells how it is, and ``measure``s round trips.
+    Every ``heard_every`` and ``network_every`` seconds it tells how it is, and ``measure``s round trips, of
+    which the last ones are evidence of an acceptance test too.
     """
 
     exchange: Exchange
@@ -78,6 +79,7 @@ class Reconciler:
     last_full: float | None = None
     last_heard: float | None = None
     last_network: float | None = None
+    round_trips: list[dict[str, Any]] = field(default_factory=list)
     reconciled: int | None = None
     is_full: bool = True
     now: int = 0
@@ -197,6 +199,8 @@ class Reconciler:
         if self.now < delivery.window.since:
             return
         seen = self.driver.accept(wanted)
+        if self.round_trips:
+            seen = replace(seen, evidence={**seen.evidence, "round_trips": self.round_trips})
         at = int(self.exchange_clock.now().timestamp())
         if not seen.passed:
             there = f"{seen.cards_visible} of {delivery.cards} cards are there"
@@ -284,11 +288,11 @@ class Reconciler:
         for cell in cells(delivery.metered):
             over = cell.until + SETTLE <= self.now
             if over and cell.since not in known:
-                self._note_telemetry(delivery, cell)
-            if over and (cell.since not in known or cell.until > asked_again):
+                self._note(delivery, cell, *self._telemetry_of(delivery, cell))
+            elif over and cell.until > asked_again:
                 self._note(delivery, cell)
 
-    def _note(self, delivery: Delivery, cell: Span) -> None:
+    def _note(self, delivery: Delivery, cell: Span, *telemetry: Metered) -> None:
         """While it is suspended the buyer has nothing, whatever the accounting says of the cards."""
         wanted = delivery.wanted(self.offset)
         quantity = sum(
@@ -296,20 +300,19 @@ class Reconciler:
             for part in without(cell, delivery.suspended)
         )
         metered = Metered(delivery.site, delivery.id, ALLOCATED, cell, quantity)
-        self.buffer.note(metered, now=self._moment())
+        self.buffer.note(*telemetry, metered, now=self._moment())
 
     def _look_at_the_cards(self) -> None:
         if self.telemetry is not None:
             problems = self.telemetry.collect(int(self.clock()))
             self.turn_now.problems += [(0, problem) for problem in problems]
 
-    def _note_telemetry(self, delivery: Delivery, cell: Span) -> None:
-        """Once, with the hour's usage, which comes last: an agent killed between finds both to be done."""
-        if self.telemetry is None:
-            return
-        told = self.telemetry.of_delivery(delivery.id, shifted(cell, self.offset))
-        for meter, quantity in told.items():
-            self.buffer.note(Metered(delivery.site, delivery.id, meter, cell, quantity), now=self._moment())
+    def _telemetry_of(self, delivery: Delivery, cell: Span) -> Iterator[Metered]:
+        """What is told once, with the hour's usage."""
+        if self.telemetry is not None:
+            told = self.telemetry.of_delivery(delivery.id, shifted(cell, self.offset))
+            for meter, quantity in told.items():
+                yield Metered(delivery.site, delivery.id, meter, cell, quantity)
 
     def _tell(self) -> None:
         self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())
@@ -321,12 +324,12 @@ class Reconciler:
             return
         self.last_network = began
         at = self._moment().isoformat()
-        measurements = [
+        self.round_trips = [
             {"region": probe["region"], "at": at, **asdict(self.measure(probe["address"]))}
             for probe in self.exchange.probes()
         ]
-        for site in sorted(sites) if measurements else ():
-            self.exchange.report_round_trips(site, measurements)
+        for site in sorted(sites) if self.round_trips else ():
+            self.exchange.report_round_trips(site, self.round_trips)
 
     def _compare_clocks(self, exchange_clock: Clock) -> None:
         """Where the clocks differ, the difference is kept: a second more or less moves no cell.

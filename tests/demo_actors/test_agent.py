@@ -108,6 +108,8 @@ def test_from_enrolled_to_ended_with_every_second_metered_once(
     assert 0 <= readings()["card-seconds.active"] <= 8 * OF_A_CARD
     test = AcceptanceTest.objects.get()
     assert (test.passed, test.evidence["note"]) == (True, "Invented by the demo: no card was measured.")
+    [trip] = test.evidence["round_trips"]
+    assert (trip["region"], trip["lost"]) == ("beijing", 0)
     assert Agent.objects.get(site=delivery.site).driver == "demo"
     assert all(trip.microseconds for trip in RoundTrip.objects.all())
     assert RoundTrip.objects.exists()
