@@ -56,16 +56,16 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        some = f"; {len(self.problems)} problems, first: {self.problems[0]}" if self.problems else ""
-        if not self.took:
-            return f"{self.looks} looks{some}"
-        took = sorted(self.took)
-        middle, longest = took[len(took) // 2], took[-1]
-        return (
-            f"{self.looks} looks, {len(took)} turns, half of them within {middle:.2f} s, all within "
-            f"{longest:.2f} s, begun {self.late:.1f} s late at most: {self.deliveries} deliveries, "
-            f"{self.told} events told{some}"
-        )
+        line = f"{self.looks} looks, {self.late:.1f} s late at most"
+        if self.took:
+            took = sorted(self.took)
+            line += (
+                f"; {len(took)} turns, half of them within {took[len(took) // 2]:.2f} s, all within "
+                f"{took[-1]:.2f} s: {self.deliveries} deliveries, {self.told} events told"
+            )
+        if self.problems:
+            line += f"; {len(self.problems)} problems, first: {self.problems[0]}"
+        return line
 
 
 @dataclass(slots=True)
