@@ -36,7 +36,7 @@ EVERY = 15.0
 """Wall seconds between two turns of a site, as of a real agent, where nothing happens before."""
 
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 60.0
-TURN_EVERY = 120.0
+TURN_EVERY = 240.0
 """Wall seconds between two turns of a site at which nothing changes."""
 
 REPORT_EVERY = 15.0

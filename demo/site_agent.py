@@ -27,7 +27,7 @@ from marketplace.agent.telemetry.collecting import Telemetry
 from marketplace.agent.telemetry.store import Samples
 from marketplace.agent.usage import cells
 
-HEARD_EVERY = 120.0
+HEARD_EVERY = 240.0
 NETWORK_EVERY = 600.0
 """Wall seconds. A measurement is fresh for a day of the market, which is twelve minutes."""
 
