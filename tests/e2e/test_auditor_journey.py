@@ -1,5 +1,5 @@
-"""An auditor: from the nation to a site below its threshold, a suspicious agreement and its readings, and away
-with a pack that proves itself. In both languages; what is read is asked of the catalogue of messages."""
+"""An auditor: from the nation to a site below its threshold, a suspicious agreement and its readings, and
+away with a pack that proves itself. In both languages; what is read is asked of the catalogue of messages."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from demo.bank import load_accounts
 from demo.energy import load_energy
 from demo.enrolment import agents_to_run, appoint_administrators
 from demo.load import is_loaded, load_market
-from demo.people import create_people, create_tokens
+from demo.people import LOGINS, create_people, create_tokens
 from marketplace.clock import market_now
 
 
