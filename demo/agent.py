@@ -1,274 +1,229 @@
-"""The agents of all simulated sites, in one process that knows the exchange only by its API.
+"""The agents of all simulated sites: the real agent (``marketplace.agent``) with the driver `demo`.
 
-    python -m demo.agent --url http://127.0.0.1:8000 --tokens .data/demo-agents.json
+    python -m demo.agent --url http://127.0.0.1:8000 --sites .data/demo-agents.json
 
-Whatever it knows comes from the exchange's answers. The file beside the tokens only remembers how far
-each delivery's usage was accepted; without it everything of the last day is sent again, and recognised.
-So the process may be killed at any time: nothing is lost and nothing counted twice.
+One process with a few threads, each with sites of its own. The folder beside the list has a state folder for
+each site's agent, with its identity, its buffer, its samples and its cards, as a real one has; it enrols by
+the code of the list. So the process may be killed at any time, and goes on where it was.
+
+In two things these agents differ from others. The market's clock runs fast, so they look not only every few
+seconds but also when something begins, is over or is to be metered. And they do not wait at the exchange for
+changes, for there are more of them than seats: where nothing is to be done they ask whether anything is new.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from demo.agent_meters import Interval, cell_end, events, intervals
-from demo.agent_steps import Delivery, Step, next_step, steps_until
-from demo.http import (
-    Exchange,
-    MarketTime,
-    Patience,
-    Refused,
-    Unavailable,
-    chunks,
-    connect,
-    keep_going,
-    log,
-    moment,
-    read_json,
-    write_json,
-)
-from marketplace.agent.identity import Identity, Key
-from marketplace.agent.signing import SignedBy
-from marketplace.agent.version import VERSION
+from demo.http import Exchange, connect, log, patiently
+from demo.site_agent import Link, MarketTime, agent_of, next_moment
+from marketplace.agent.errors import AgentError
+from marketplace.agent.exchange import Clock, Unavailable
+from marketplace.agent.reconciling import Reconciler, Turn
 
-EVENTS = "application/cloudevents-batch+json"
-MOST_INTERVALS = 333
-"""In one batch of events: three meters each, so less than a thousand events."""
+EVERY = 15.0
+"""Wall seconds between two turns of a site, as of a real agent, where nothing happens before."""
 
-MOST_STEPS = 200
-LOOK_AGAIN = timedelta(minutes=20)
-"""Of market time: what is sold begins at a full hour, and is agreed some time before."""
+SHORTEST_WAIT, LONGEST_WAIT = 0.5, 60.0
+TURN_EVERY = 240.0
+"""Wall seconds between two turns of a site at which nothing changes."""
 
-HEARD_EVERY = 240.0
-"""Wall seconds. A site whose agent is not heard for a quarter of an hour goes off the market."""
-
-SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
-CATCH_UP = timedelta(hours=24)
-FORGET = timedelta(hours=48)
-"""Usage of a delivery that is over is caught up on for a day, so it is remembered for two."""
+REPORT_EVERY = 15.0
+THREADS = 6
+HEAD_START = 10.0
 
 
 @dataclass(slots=True)
-class Accepted:
-    """Until when each delivery's usage was accepted; on disk after each turn that changed it."""
+class Tally:
+    """What the threads did since it was last read."""
 
-    path: Path
-    until: dict[int, datetime] = field(default_factory=dict)
-    changed: bool = False
+    looks: int = 0
+    took: list[float] = field(default_factory=list)
+    late: float = 0.0
+    deliveries: int = 0
+    told: int = 0
+    problems: list[str] = field(default_factory=list)
 
-    @classmethod
-    def load(cls, path: Path) -> Accepted:
-        kept = read_json(path) or {}
-        return cls(path, {int(delivery): moment(until) for delivery, until in kept.items()})
-
-    def note(self, delivery: Delivery, until: datetime) -> None:
-        self.until[delivery.id] = until
-        self.changed = True
-
-    def save(self) -> None:
-        if not self.changed:
-            return
-        newest = max(self.until.values())
-        self.until = {delivery: until for delivery, until in self.until.items() if until > newest - FORGET}
-        write_json(self.path, {str(delivery): until.isoformat() for delivery, until in self.until.items()})
-        self.changed = False
+    def line(self) -> str:
+        line = f"{self.looks} looks, {self.late:.1f} s late at most"
+        if self.took:
+            took = sorted(self.took)
+            line += (
+                f"; {len(took)} turns, half of them within {took[len(took) // 2]:.2f} s, all within "
+                f"{took[-1]:.2f} s: {self.deliveries} deliveries, {self.told} events told"
+            )
+        if self.problems:
+            line += f"; {len(self.problems)} problems, first: {self.problems[0]}"
+        return line
 
 
 @dataclass(slots=True)
-class SiteAgent:
-    """The agent of one site."""
+class Tallies:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    open: Tally = field(default_factory=Tally)
 
-    name: str
-    exchange: Exchange
-    accepted: Accepted
-    clock: MarketTime | None = None
-    deliveries: list[Delivery] = field(default_factory=list)
-    catch_up: bool = True
-    heard_at: float | None = None
-    done: Counter[str] = field(default_factory=Counter)
+    def read(self) -> Tally:
+        with self.lock:
+            tally, self.open = self.open, Tally()
+        return tally
 
-    def counted(self) -> Counter[str]:
-        """What was done since it was asked last."""
-        done, self.done = self.done, Counter()
-        return done
 
-    def meter_known(self) -> None:
-        """Report the usage of what was active when it was asked last."""
-        if self.clock is not None:
-            self._meter(self.deliveries, self.clock.now())
+@dataclass(slots=True)
+class Site:
+    """Its agent begins at the first turn that finds it enrolled."""
 
-    def ask(self) -> None:
-        """Ask what is to be done, and report the usage of what is active and was not known."""
-        pages = list(self.exchange.pages("/api/v1/agent/deliveries"))
-        self.clock, self.deliveries = MarketTime.of(pages[-1]), _deliveries(pages)
-        self.done["deliveries"] += len(self.deliveries)
-        now = self.clock.now()
-        if self.heard_at is None or time.monotonic() - self.heard_at > HEARD_EVERY / 2:
-            self._tell_how_it_is(now)
-        over = self._over(now - CATCH_UP) if self.catch_up else []
-        self.catch_up = False
-        self._meter([*self.deliveries, *over], now)
+    row: Mapping[str, Any]
+    folder: Path
+    agent: Reconciler | None = None
+    waited: float = EVERY
+    due: float = 0.0
+    has_to: bool = False
+    turned_at: float = 0.0
 
-    def _tell_how_it_is(self, now: datetime) -> None:
-        told = {
-            "version": VERSION,
-            "driver": "demo",
-            "unsent": 0,
-            "unsent_since": None,
-            "reconciled_at": now.isoformat(),
-            "site_time": int(time.time()),
-        }
-        self.exchange.post("/api/v1/agent/heartbeat", told)
-        self.heard_at = time.monotonic()
+    def look(self, link: Link, opened: ExitStack) -> Turn | None:
+        """A turn, where there is reason for one. ``AgentError`` is what kept it from its end."""
+        if self.agent is None:
+            self.agent = agent_of(self.row, self.folder, link, opened)
+        elif self.is_quiet(self.agent):
+            return None
+        self.turned_at = time.monotonic()
+        return self.agent.turn()
 
-    def move_on(self) -> float:
-        """Report the steps that were taken; returns how many seconds may pass before the next turn."""
-        if self.clock is None:
-            return 0.0
-        now = self.clock.now()
-        steps = [(d, step) for d in self.deliveries for step in steps_until(d, now)]
-        ended = [(d, Step("ended", d.ends_at)) for d in self.deliveries if self._is_over(d)]
-        self._take_steps(steps + ended)
-        due = [due_at(delivery, now) for delivery in self.deliveries]
-        return min(self.clock.seconds_until(min(due, default=now + LOOK_AGAIN)), HEARD_EVERY)
+    def is_quiet(self, agent: Reconciler) -> bool:
+        if self.has_to or time.monotonic() > self.turned_at + TURN_EVERY:
+            return False
+        known = agent.version
+        agent.wait_for_change(0)
+        return agent.version == known
 
-    def _over(self, since: datetime) -> list[Delivery]:
-        """What ended without us, with usage that may not have been accepted."""
-        pages = self.exchange.pages("/api/v1/agent/deliveries", over_since=since.isoformat())
-        return _deliveries(pages)
+    def plan(self, clock: Clock) -> None:
+        """When the next turn is due, and whether there is something to do then, as far as is known."""
+        seconds, self.has_to = self.waited, False
+        if self.agent is not None and self.waited <= EVERY:
+            now = clock.now().timestamp()
+            until = max(SHORTEST_WAIT, (next_moment(self.agent, now) - now) / clock.speed)
+            seconds, self.has_to = min(EVERY, until), until <= EVERY
+        self.due = time.monotonic() + seconds
 
-    def _is_over(self, delivery: Delivery) -> bool:
-        until = self.accepted.until.get(delivery.id)
-        return delivery.state == "active" and until is not None and until >= delivery.ends_at
 
-    def _meter(self, deliveries: Iterable[Delivery], now: datetime) -> None:
-        """A delivery with an event that was turned down is metered again, from fresh facts."""
-        turned_down: set[int] = set()
-        for batch in chunks(self._unmetered(deliveries, now), MOST_INTERVALS):
-            made = [(d.id, event) for d, interval in batch for event in events(d, interval)]
-            results = self._send([event for _, event in made])
-            turned_down |= {pk for (pk, _), well in zip(made, results, strict=True) if not well}
-            for delivery, interval in batch:
-                if delivery.id not in turned_down:
-                    self.accepted.note(delivery, interval.ends_at)
-        self.catch_up = self.catch_up or bool(turned_down)
+@dataclass(slots=True)
+class Worker:
+    """A thread with its sites: each is looked after when it is due, one after the other."""
 
-    def _unmetered(
-        self, deliveries: Iterable[Delivery], now: datetime
-    ) -> Iterator[tuple[Delivery, Interval]]:
-        for delivery in deliveries:
-            for interval in intervals(delivery, self.accepted.until.get(delivery.id), now):
-                yield delivery, interval
+    sites: Sequence[Site]
+    link: Link
+    tallies: Tallies
+    stopped: threading.Event
 
-    def _send(self, batch: list[dict[str, Any]]) -> list[bool]:
-        """Whether each event is stored now."""
-        answer = self.exchange.post("/api/v1/meter-events", batch, media_type=EVENTS)
-        stored = [result["status"] in {"accepted", "duplicate"} for result in answer["results"]]
-        for result, well in zip(answer["results"], stored, strict=True):
-            self.done[result["status"]] += 1
-            if not well:
-                log(f"event {result['id']} {result['status']}: {result['reason']}")
-        return stored
+    def run(self) -> None:
+        """Until it is stopped. At first the sites are spread over the time between two turns."""
+        began = time.monotonic()
+        for number, site in enumerate(self.sites):
+            site.due = began + EVERY * number / len(self.sites)
+        with ExitStack() as opened:
+            while True:
+                site = self.next_site()
+                if self.stopped.wait(max(0.0, site.due - time.monotonic())):
+                    return
+                self.look_after(site, opened)
+                site.plan(self.link.time.told)
 
-    def _take_steps(self, steps: Iterable[tuple[Delivery, Step]]) -> None:
-        for batch in chunks(steps, MOST_STEPS):
-            body = {"transitions": [step.body(delivery) for delivery, step in batch]}
-            for result in self.exchange.post("/api/v1/agent/transitions", body)["results"]:
-                self.done["steps" if result["status"] == 200 else "steps refused"] += 1
-                if result["status"] != 200:
-                    log(f"D{result['delivery']} not {result['to']}: {result['problem'].get('detail')}")
+    def next_site(self) -> Site:
+        """Where the machine is too busy to be in time, those with something to do come sooner."""
+        now = time.monotonic()
+        late = [site for site in self.sites if site.due <= now]
+        return min(
+            late or self.sites, key=lambda site: site.due - HEAD_START * (site.has_to and site.due <= now)
+        )
+
+    def look_after(self, site: Site, opened: ExitStack) -> None:
+        """What fails is tried again, after longer each time."""
+        began, failures = time.monotonic(), []
+        try:
+            turn = site.look(self.link, opened)
+            site.waited = EVERY
+        except AgentError as problem:
+            turn = None if site.agent is None else site.agent.turn_now
+            failures = [f"site {site.row['site']}: {problem}"]
+            site.waited = min(site.waited * 2, LONGEST_WAIT)
+        with self.tallies.lock:
+            tally = self.tallies.open
+            tally.looks += 1
+            tally.late = max(tally.late, began - site.due)
+            tally.problems += failures
+            if turn is not None:
+                tally.took.append(time.monotonic() - began)
+                tally.deliveries += turn.deliveries
+                tally.told += turn.told
+                tally.problems += [f"site {site.row['site']}: D{pk}: {what}" for pk, what in turn.problems]
 
 
 @dataclass(slots=True)
 class Agents:
-    """Each looked after when something is due for it."""
+    """All sites of a list, with the threads that look after them."""
 
-    sites: list[SiteAgent]
-    due: dict[str, float] = field(default_factory=dict)
-    patience: Patience = field(default_factory=Patience)
+    workers: list[Worker]
+    tallies: Tallies
+    stopped: threading.Event
+    exchange: Exchange
+    time: MarketTime
 
-    def turn(self) -> float:
-        """Look after every site that is due; returns how many seconds to wait."""
-        began = time.monotonic()
-        agents = [agent for agent in self.sites if self.due.get(agent.name, began) <= began]
-        failures: list[str] = []
-        # Usage comes first, for it is rated soon after its hour; a step says itself when it was.
-        for what in (SiteAgent.meter_known, SiteAgent.ask, self._move_on):
-            agents = [agent for agent in agents if self._does(what, agent, failures)]
-        counts = sum((agent.counted() for agent in self.sites), Counter[str]())
-        log(_line(len(agents), counts, time.monotonic() - began, failures))
-        if failures:
-            return self.patience.failed()
-        self.patience.succeeded()
-        wait = min(self.due.values(), default=0.0) - time.monotonic()
-        return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
+    def keep_going(self) -> None:
+        """Until it is interrupted; a thread that breaks ends all of them."""
+        with ThreadPoolExecutor(len(self.workers)) as threads:
+            running = [threads.submit(worker.run) for worker in self.workers]
+            try:
+                while not (done := wait(running, REPORT_EVERY, FIRST_COMPLETED).done):
+                    log(self.tallies.read().line())
+                    self.look_at_the_clock()
+            finally:
+                self.stopped.set()
+            for future in done:
+                future.result()
 
-    def _move_on(self, agent: SiteAgent) -> None:
-        self.due[agent.name] = agent.move_on() + time.monotonic()
-
-    def _does(self, what: Callable[[SiteAgent], None], agent: SiteAgent, failures: list[str]) -> bool:
-        """Whether it worked. What was not done is done the next time."""
+    def look_at_the_clock(self) -> None:
         try:
-            what(agent)
-        except (Unavailable, Refused) as error:
-            agent.catch_up = True
-            failures.append(f"{agent.name}: {error}")
-            return False
-        finally:
-            agent.accepted.save()
-        return True
+            self.time.told = self.exchange.clock()
+        except Unavailable as outage:
+            log(f"the clock: {outage}")
 
 
-def _line(sites: int, counts: Counter[str], took: float, failures: list[str]) -> str:
-    done = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-    problem = f"; {len(failures)} failed, first {failures[0]}" if failures else ""
-    return f"{sites} sites in {took:.1f} s: {done or 'nothing to do'}{problem}"
-
-
-def agents_of(client: httpx.Client, tokens: Path) -> Agents:
-    """The agents that a file of tokens and keys is for."""
-    accepted = Accepted.load(tokens.with_name(f"{tokens.stem}-state.json"))
-    rows = json.loads(tokens.read_text(encoding="utf-8"))
-    return Agents([SiteAgent(f"site {row['site']}", _exchange(client, row), accepted) for row in rows])
-
-
-def _exchange(client: httpx.Client, row: Mapping[str, Any]) -> Exchange:
-    identity = Identity(str(client.base_url), Key(row["key"]), row["token"])
-    return Exchange(client, identity.token, SignedBy(lambda: identity))
+def agents_of(url: str, sites: Path, opened: ExitStack) -> Agents:
+    """The agents of a list of sites, when the exchange has told what time it is."""
+    exchange = Exchange(opened.enter_context(connect(url)))
+    time, tallies, stopped = MarketTime(patiently(exchange.clock)), Tallies(), threading.Event()
+    rows = json.loads(sites.read_text(encoding="utf-8"))
+    folder = sites.with_suffix("")
+    workers = []
+    for first in range(min(THREADS, len(rows))):
+        transport = opened.enter_context(httpx.HTTPTransport(trust_env=False))
+        own = [Site(row, folder / str(row["site"])) for row in rows[first::THREADS]]
+        workers.append(Worker(own, Link(url, transport, time), tallies, stopped))
+    return Agents(workers, tallies, stopped, exchange, time)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The agents of all simulated sites")
     parser.add_argument("--url", required=True, help="the exchange, for example http://127.0.0.1:8000")
-    parser.add_argument("--tokens", type=Path, required=True, help="a list of {site, token, key}")
+    parser.add_argument("--sites", type=Path, required=True, help="a list of sites, with codes and cards")
     options = parser.parse_args()
-    with connect(options.url) as client:
-        keep_going(agents_of(client, options.tokens).turn)
-
-
-def _deliveries(pages: Iterable[dict[str, Any]]) -> list[Delivery]:
-    return [Delivery.of(row) for page in pages for row in page["results"]]
-
-
-def due_at(delivery: Delivery, now: datetime) -> datetime:
-    """When there is something to do for a delivery: its next usage, or its beginning.
-
-    Provisioning and acceptance are reported when there is another reason to ask.
-    """
-    step = next_step(delivery, now)
-    if step is None:
-        return min(cell_end(now), max(delivery.ends_at, now))
-    return min(now + LOOK_AGAIN, max(step.at, now) if step.to == "active" else delivery.starts_at)
+    with ExitStack() as opened:
+        agents = agents_of(options.url, options.sites, opened)
+        try:
+            agents.keep_going()
+        except KeyboardInterrupt:
+            log("stopped")
 
 
 if __name__ == "__main__":

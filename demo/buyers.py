@@ -22,19 +22,18 @@ import httpx
 
 from demo.http import (
     Exchange,
-    MarketTime,
     Patience,
-    Refused,
-    Unavailable,
     connect,
     keep_going,
     log,
     moment,
     read_json,
+    seconds_until,
     write_json,
 )
 from demo.market import Market, build_market
 from demo.specs import AlternativeSpec, RequestSpec
+from marketplace.agent.exchange import Clock, Refused, Unavailable
 
 HOUR = timedelta(hours=1)
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -75,7 +74,7 @@ class Feeder:
             return self.patience.failed()
 
     def _turn(self) -> float:
-        clock = MarketTime.of(next(iter(self.exchanges.values())).get("/api/v1/clock"))
+        clock = next(iter(self.exchanges.values())).clock()
         self._skip(clock.now())
         sent = refused = 0
         for spec in self._due(clock):
@@ -85,7 +84,7 @@ class Feeder:
                 refused += 1
         self.patience.succeeded()
         log(f"hour {self.position.hour}: {sent} requests entered, {refused} refused")
-        wait = clock.seconds_until(self._time_of(self.position.hour, self.position.place))
+        wait = seconds_until(self._time_of(self.position.hour, self.position.place), clock)
         return min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)
 
     def _skip(self, now: datetime) -> None:
@@ -95,7 +94,7 @@ class Feeder:
             log(f"skipping the requests of hours {self.position.hour} to {hour - 2}")
             self.position.move(hour - 1, 0)
 
-    def _due(self, clock: MarketTime) -> Iterator[RequestSpec]:
+    def _due(self, clock: Clock) -> Iterator[RequestSpec]:
         """Requests whose time has come; each counts as sent when the next one is asked for."""
         while True:
             specs = self.market.requests_entering(self.position.hour)
@@ -165,7 +164,7 @@ def feeder_of(client: httpx.Client, tokens: Path) -> Feeder:
     """The feeder that a file of tokens is for: {start, first_hour, tokens: [{name, token}]}."""
     given = json.loads(tokens.read_text(encoding="utf-8"))
     market = build_market(moment(given["start"]).astimezone(UTC))
-    by_name = {row["name"]: Exchange(client, row["token"]) for row in given["tokens"]}
+    by_name = {row["name"]: Exchange.of(client, row["token"]) for row in given["tokens"]}
     exchanges = {buyer.slug: by_name[buyer.name_en] for buyer in market.buyers}
     position = Position.load(tokens.with_name(f"{tokens.stem}-state.json"), given["first_hour"])
     return Feeder(market, exchanges, position)

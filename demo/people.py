@@ -1,18 +1,15 @@
-"""The demo's people and tokens: one login a role, tokens for the agent and the buyers' feeder."""
+"""The demo's people and tokens: one login a role, tokens for the buyers' feeder."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from accounts.models import ApiToken, Membership, Organisation, Role, Scope, User
-from marketplace.agent.identity import Key
-from marketplace.agents.services import create_agent
 from marketplace.supply.models import Site
 
 PASSWORD = "cardhour-demo"  # noqa: S105 - printed by the demo, which listens on loopback only
@@ -97,14 +94,3 @@ def create_tokens(kind: str, scopes: list[Scope], *, name: str = "demo") -> list
             }
         )
     return tokens
-
-
-@transaction.atomic
-def enrol_agents(*, now: datetime) -> list[dict[str, object]]:
-    """An agent for every site, as if each had enrolled. Tokens and keys are kept nowhere."""
-    agents: list[dict[str, object]] = []
-    for site in Site.objects.select_related("owner").order_by("pk"):
-        key = Key.new()
-        enrolled = create_agent(site=site, public_key=key.public, now=now)
-        agents.append({"site": site.pk, "token": enrolled.secret, "key": key.secret})
-    return agents

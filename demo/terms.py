@@ -22,7 +22,8 @@ from typing import Any
 
 import httpx
 
-from demo.http import Exchange, MarketTime, Patience, Refused, Unavailable, connect, keep_going, log, moment
+from demo.http import Exchange, Patience, connect, keep_going, log, moment
+from marketplace.agent.exchange import Refused, Unavailable
 
 HOUR = timedelta(hours=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,8 +56,7 @@ class Sides:
     def turn(self) -> float:
         """Do the next thing that is to be done; returns how many seconds to wait."""
         try:
-            clock = MarketTime.of(self.buyer.get("/api/v1/clock"))
-            self._turn(clock.now())
+            self._turn(self.buyer.clock().now())
         except (Unavailable, Refused) as error:
             log(f"waiting: {error}")
             return self.patience.failed()
@@ -172,8 +172,8 @@ def sides_of(client: httpx.Client, tokens: Path) -> Sides:
     """The two sides that a file of tokens is for: {buyer: {token}, owner: {token, organisation}}."""
     given = json.loads(tokens.read_text(encoding="utf-8"))
     return Sides(
-        buyer=Exchange(client, given["buyer"]["token"]),
-        owner=Exchange(client, given["owner"]["token"]),
+        buyer=Exchange.of(client, given["buyer"]["token"]),
+        owner=Exchange.of(client, given["owner"]["token"]),
         owner_id=given["owner"]["organisation"],
     )
 

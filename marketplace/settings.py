@@ -452,6 +452,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
         "DisputeStateEnum": "billing.rating.models.Dispute.State",
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
+        "FindingStateEnum": "marketplace.audit.findings.models.State",
         "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
         "PeriodStateEnum": "billing.invoicing.spans.PeriodState",
         "SideEnum": "marketplace.terms.models.TermVersion.Side",

@@ -167,12 +167,12 @@ def celery_programs(place: Place, environment: Mapping[str, str]) -> Iterator[Pr
 
 
 def simulations(place: Place, environment: Mapping[str, str]) -> Iterator[Program]:
-    for name, module, tokens in (
-        ("sites", "demo.agent", "demo-agents.json"),
-        ("buyers", "demo.buyers", "demo-buyers.json"),
-        ("terms", "demo.terms", "demo-terms.json"),
+    for name, module, given, file in (
+        ("sites", "demo.agent", "--sites", "demo-agents.json"),
+        ("buyers", "demo.buyers", "--tokens", "demo-buyers.json"),
+        ("terms", "demo.terms", "--tokens", "demo-terms.json"),
     ):
-        options = ("--url", place.url, "--tokens", str(place.data / tokens))
+        options = ("--url", place.url, given, str(place.data / file))
         yield _python(place, environment, name, "-m", module, *options)
     bank = ("manage.py", "demo_bank", "--folder", str(place.data / "demo-bank"))
     yield _python(place, environment, "bank", *bank)

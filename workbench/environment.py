@@ -17,11 +17,23 @@ BILLING = {
     "BILLING_GRACE_MINUTES": "25",
     "TERM_CALENDAR": "hours:4",
 }
+# An hour of the market is half a minute here, by which sites of a busy machine are late. To fail what they
+# deliver, and to buy it again, would keep the machine busier still.
+DELIVERY = {
+    "DELIVERY_START_WITHIN_MINUTES": "240",
+    "DELIVERY_ATTEMPT_WITHIN_MINUTES": "120",
+    "DELIVERY_END_WITHIN_MINUTES": "240",
+}
+# Where the simulated sites measure round trips to: no address of this kind exists.
+PROBES = ("cn-beijing", "cn-shanghai", "cn-shenzhen", "cn-chengdu")
+NETWORK = {"NETWORK_PROBES": ",".join(f"{region}={region}.probe.invalid:443" for region in PROBES)}
 
 
 def demo_environment(data: Path, databases: Databases, clock: MarketClock, base_url: str) -> dict[str, str]:
     return {
         **BILLING,
+        **DELIVERY,
+        **NETWORK,
         "EMAIL_URL": f"file:///{data / 'mail'}",  # the parser takes the third slash away
         **os.environ,
         **_common(databases),

@@ -59,6 +59,10 @@ CONFLICT_MESSAGE = (
     "This id was used before with another body. The first one counts; both are kept for an operator. "
     "Send a correction under a new id."
 )
+CORRECTED = "corrected"
+CORRECTED_MESSAGE = (
+    "It was corrected since and does not count. Where it is right after all, correct it again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,7 @@ def _answer_all(batch: Batch, known: Mapping[int, Known]) -> list[Conflict]:
     for row in chain(batch.staged, batch.repeated):
         counted = _counted(row, batch, known)
         if counted is not None and _is_same(counted, row):
-            answer = _answer(row, Status.DUPLICATE)
+            answer = _duplicate(row, known)
         elif counted is not None:
             conflicts.append(Conflict(row, counted))
             answer = _answer(row, Status.CONFLICT, "conflict", CONFLICT_MESSAGE)
@@ -219,6 +223,14 @@ def _answer_all(batch: Batch, known: Mapping[int, Known]) -> list[Conflict]:
             batch.accepted.append(row.key)
         batch.answers[row.position] = answer
     return conflicts
+
+
+def _duplicate(row: Row, known: Mapping[int, Known]) -> Answer:
+    """Who lost its records learns from it whether what it sends again is what counts."""
+    earlier = known.get(row.position)
+    if earlier is not None and earlier.is_corrected:
+        return _answer(row, Status.DUPLICATE, CORRECTED, CORRECTED_MESSAGE)
+    return _answer(row, Status.DUPLICATE)
 
 
 def _counted(row: Row, batch: Batch, known: Mapping[int, Known]) -> bytes | None:

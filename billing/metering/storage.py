@@ -105,12 +105,13 @@ class Inserted:
 class Known:
     """What was stored before under an event's key. ``body`` is given where it is another one.
 
-    An empty body is one whose month was detached.
+    An empty body is one whose month was detached. ``is_corrected`` is one that counts no more.
     """
 
     key: bytes
     is_same: bool
     body: bytes
+    is_corrected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +169,18 @@ def known_before() -> dict[int, Known]:
         cursor.execute(
             """
             SELECT staged.position, uuid_send(known.key), known.digest = staged.digest,
-                   convert_to(coalesce(reading.body, ''), 'UTF8')
+                   convert_to(coalesce(reading.body, ''), 'UTF8'), cancellation.event_id IS NOT NULL
             FROM metering_stage staged JOIN metering_eventkey known USING (key)
+            LEFT JOIN metering_readingcancellation cancellation ON cancellation.event_id = known.key
             LEFT JOIN metering_reading reading ON known.digest <> staged.digest
                 AND reading.id = known.reading AND reading.slot = known.slot
             WHERE known.reading <> staged.id
             """
         )
-        return {position: Known(bytes(key), is_same, bytes(body)) for position, key, is_same, body in cursor}
+        return {
+            position: Known(bytes(key), is_same, bytes(body), is_corrected)
+            for position, key, is_same, body, is_corrected in cursor
+        }
 
 
 def corrected_in_stage() -> list[bytes]:

@@ -27,6 +27,9 @@ KEPT = timedelta(days=62)
 HEALS = frozenset({"not_active", "in_future"})
 """Reasons for which the same event may be taken later."""
 
+CORRECTED = "corrected"
+"""The exchange has the event, and a correction of it that counts instead."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -83,20 +86,25 @@ class Buffer:
     def close(self) -> None:
         self.database.close()
 
-    def note(self, metered: Metered, *, now: datetime) -> bool:
-        """Keep a quantity, as a correction where the cell was told before; whether that is news."""
+    def note(self, *metered: Metered, now: datetime) -> bool:
+        """Keep quantities, all of them or none; whether any is news."""
         with self._written():
-            last = self._last(metered)
-            if last is None:
-                self._add(*events.first(metered), metered)
-                return True
-            if last.metered == metered:
-                return False
-            if last.state == "refused" and last.event_id == metered.first_id:
-                self._instead(metered)
-            else:
-                self._add(*events.correction(metered, at=now), metered)
+            news = [self._note(one, now) for one in metered]
+        return any(news)
+
+    def _note(self, metered: Metered, now: datetime) -> bool:
+        """A correction, where the cell was told before."""
+        last = self._last(metered)
+        if last is None:
+            self._add(*events.first(metered), metered)
             return True
+        if last.metered == metered:
+            return False
+        if last.state == "refused" and last.event_id == metered.first_id:
+            self._instead(metered)
+        else:
+            self._add(*events.correction(metered, at=now), metered)
+        return True
 
     def send(self, exchange: Exchange, *, now: datetime) -> int:
         """Tell the exchange what waits, oldest first; returns how much was told."""
@@ -209,7 +217,8 @@ class Buffer:
         """Keep the exchange's answer; 1 where the event is stored there.
 
         A conflict means that this cell was told before and the buffer that knew it is lost: what it holds
-        now becomes a correction.
+        now becomes a correction. The same holds for a duplicate that was corrected since, where no correction
+        is known here.
         """
         status, reason = answer["status"], answer.get("reason", "")
         if status == "rejected" and reason in HEALS:
@@ -217,16 +226,16 @@ class Buffer:
         state = {"accepted": "told", "duplicate": "told", "conflict": "conflict"}.get(status, "refused")
         why = f"{reason}: {answer.get('message', '')}" if state == "refused" else reason
         self.database.execute("UPDATE event SET state = ?, reason = ? WHERE id = ?", (state, why, event_id))
-        if state == "conflict":
+        if state == "conflict" or reason == CORRECTED:
             told = next(_told(self.database.execute("SELECT * FROM event WHERE id = ?", (event_id,))))
-            self._correct(told.metered, now)
+            self._correct(told, now)
         return int(state == "told")
 
-    def _correct(self, metered: Metered, now: datetime) -> None:
-        last = self._last(metered)
-        if last is not None and last.state == "waiting":
-            return  # it was noted anew meanwhile, as a correction
-        self._add(*events.correction(metered, at=now), metered)
+    def _correct(self, told: Told, now: datetime) -> None:
+        last = self._last(told.metered)
+        if last is not None and last.event_id != told.event_id:
+            return  # it was noted anew, as a correction, which waits or was told
+        self._add(*events.correction(told.metered, at=now), told.metered)
 
     @contextmanager
     def _written(self) -> Iterator[None]:

@@ -7,10 +7,10 @@ else. Each thing that it does may be repeated. So an agent that is killed anywhe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 from marketplace.agent.buffer import Buffer
 from marketplace.agent.deliveries import BEFORE, OVER, Delivery, accepted, shifted, shown, step
@@ -18,7 +18,7 @@ from marketplace.agent.driver import Acceptance, Driver
 from marketplace.agent.errors import AgentError, SiteProblem
 from marketplace.agent.events import ALLOCATED, Metered, moment
 from marketplace.agent.exchange import Clock, Exchange, Refused, Unavailable
-from marketplace.agent.network import measure
+from marketplace.agent.network import Trip, measure
 from marketplace.agent.sealing import seal
 from marketplace.agent.telemetry.collecting import Telemetry
 from marketplace.agent.usage import Span, cells, without
@@ -37,6 +37,9 @@ AGAIN_AFTER = 300
 
 NETWORK_EVERY = 3_600
 """Seconds between two measurements of round trips."""
+
+HEARD_EVERY = 60
+"""Seconds between two reports of how the agent is: it is missed after many minutes."""
 
 ACCEPTANCE_FAILED = "acceptance_failed"
 
@@ -58,6 +61,8 @@ class Reconciler:
     """``clock`` is the site's own, in seconds since 1970.
 
     Every ``full_every`` seconds, and when it begins, what is at the site is compared with what should be.
+    Every ``heard_every`` and ``network_every`` seconds it tells how it is, and ``measure``s round trips, of
+    which the last ones are evidence of an acceptance test too.
     """
 
     exchange: Exchange
@@ -65,11 +70,16 @@ class Reconciler:
     buffer: Buffer
     clock: Callable[[], float] = time.time
     full_every: float = 300
+    heard_every: float = HEARD_EVERY
+    network_every: float = NETWORK_EVERY
+    measure: Callable[[str], Trip] = measure
     driver_name: str = ""
     telemetry: Telemetry | None = None
     version: str = ""
     last_full: float | None = None
+    last_heard: float | None = None
     last_network: float | None = None
+    round_trips: list[dict[str, Any]] = field(default_factory=list)
     reconciled: int | None = None
     is_full: bool = True
     now: int = 0
@@ -82,10 +92,12 @@ class Reconciler:
         """``Unavailable`` where the exchange does not answer: by then the site was looked after."""
         self.turn_now = Turn()
         began = time.monotonic()
-        self.is_full = self.last_full is None or began >= self.last_full + self.full_every
+        self.is_full = _is_due(self.last_full, self.full_every, began)
         try:
             self._with_the_exchange()
-            self._tell_how_it_is()
+            if self.is_full or _is_due(self.last_heard, self.heard_every, began):
+                self._tell_how_it_is()
+                self.last_heard = began
         except Unavailable:
             self._alone()
             raise
@@ -104,10 +116,11 @@ class Reconciler:
         due = [Delivery.of(row) for row in rows]
         self._attempt(0, self.buffer.remember, rows)
         self.turn_now.deliveries = len(due)
+        # First, for an hour that is over is told with what was seen of it.
+        self._look_at_the_cards()
         self._attempt(0, self.driver.watch)
         for delivery in due:
             self._attempt(delivery.id, self._converge, delivery)
-        self._look_at_the_cards()
         self._attempt(0, self._clear_what_is_over, frozenset(one.id for one in due))
         self._attempt(0, self._tell)
         self._attempt(0, self._measure_network, {one.site for one in due})
@@ -186,6 +199,8 @@ class Reconciler:
         if self.now < delivery.window.since:
             return
         seen = self.driver.accept(wanted)
+        if self.round_trips:
+            seen = replace(seen, evidence={**seen.evidence, "round_trips": self.round_trips})
         at = int(self.exchange_clock.now().timestamp())
         if not seen.passed:
             there = f"{seen.cards_visible} of {delivery.cards} cards are there"
@@ -273,11 +288,11 @@ class Reconciler:
         for cell in cells(delivery.metered):
             over = cell.until + SETTLE <= self.now
             if over and cell.since not in known:
-                self._note_telemetry(delivery, cell)
-            if over and (cell.since not in known or cell.until > asked_again):
+                self._note(delivery, cell, *self._telemetry_of(delivery, cell))
+            elif over and cell.until > asked_again:
                 self._note(delivery, cell)
 
-    def _note(self, delivery: Delivery, cell: Span) -> None:
+    def _note(self, delivery: Delivery, cell: Span, *telemetry: Metered) -> None:
         """While it is suspended the buyer has nothing, whatever the accounting says of the cards."""
         wanted = delivery.wanted(self.offset)
         quantity = sum(
@@ -285,20 +300,19 @@ class Reconciler:
             for part in without(cell, delivery.suspended)
         )
         metered = Metered(delivery.site, delivery.id, ALLOCATED, cell, quantity)
-        self.buffer.note(metered, now=self._moment())
+        self.buffer.note(*telemetry, metered, now=self._moment())
 
     def _look_at_the_cards(self) -> None:
         if self.telemetry is not None:
             problems = self.telemetry.collect(int(self.clock()))
             self.turn_now.problems += [(0, problem) for problem in problems]
 
-    def _note_telemetry(self, delivery: Delivery, cell: Span) -> None:
-        """Once, with the hour's usage, which comes last: an agent killed between finds both to be done."""
-        if self.telemetry is None:
-            return
-        told = self.telemetry.of_delivery(delivery.id, shifted(cell, self.offset))
-        for meter, quantity in told.items():
-            self.buffer.note(Metered(delivery.site, delivery.id, meter, cell, quantity), now=self._moment())
+    def _telemetry_of(self, delivery: Delivery, cell: Span) -> Iterator[Metered]:
+        """What is told once, with the hour's usage."""
+        if self.telemetry is not None:
+            told = self.telemetry.of_delivery(delivery.id, shifted(cell, self.offset))
+            for meter, quantity in told.items():
+                yield Metered(delivery.site, delivery.id, meter, cell, quantity)
 
     def _tell(self) -> None:
         self.turn_now.told += self.buffer.send(self.exchange, now=self._moment())
@@ -306,16 +320,16 @@ class Reconciler:
     def _measure_network(self, sites: set[int]) -> None:
         """Round trips to the exchange's probes, now and then, of the site that has something to deliver."""
         began = time.monotonic()
-        if not sites or (self.last_network is not None and began < self.last_network + NETWORK_EVERY):
+        if not sites or not _is_due(self.last_network, self.network_every, began):
             return
         self.last_network = began
         at = self._moment().isoformat()
-        measurements = [
-            {"region": probe["region"], "at": at, **asdict(measure(probe["address"]))}
+        self.round_trips = [
+            {"region": probe["region"], "at": at, **asdict(self.measure(probe["address"]))}
             for probe in self.exchange.probes()
         ]
-        for site in sorted(sites) if measurements else ():
-            self.exchange.report_round_trips(site, measurements)
+        for site in sorted(sites) if self.round_trips else ():
+            self.exchange.report_round_trips(site, self.round_trips)
 
     def _compare_clocks(self, exchange_clock: Clock) -> None:
         """Where the clocks differ, the difference is kept: a second more or less moves no cell.
@@ -333,3 +347,7 @@ class Reconciler:
 
     def _moment(self) -> datetime:
         return datetime.fromtimestamp(self.now, UTC)
+
+
+def _is_due(last: float | None, every: float, now: float) -> bool:
+    return last is None or now >= last + every

@@ -108,10 +108,7 @@ class AgentHeartbeat(DomainView):
         agent = agent_of(request)
         form = HeartbeatForm(data=request.data)
         form.is_valid(raise_exception=True)
-        wall_now = datetime.now(UTC)
-        services.hear(
-            agent=agent, told=services.Heartbeat(**form.validated_data), now=self.now, wall_now=wall_now
-        )
+        services.hear(agent=agent, told=services.Heartbeat(**form.validated_data), now=self.now)
         return Response({"silent_after": int(settings.AGENT_SILENT_AFTER.total_seconds())})
 
 

@@ -54,7 +54,9 @@ class Counting:
     def take(self, event: dict[str, Any]) -> dict[str, str]:
         known = self.bodies.setdefault(event["id"], event)
         status = "accepted" if known is event else "duplicate" if known == event else "conflict"
-        return {"id": event["id"], "status": status, "reason": "", "message": ""}
+        corrections = (body["data"].get("corrects") for body in self.bodies.values())
+        reason = "corrected" if status == "duplicate" and event["id"] in corrections else ""
+        return {"id": event["id"], "status": status, "reason": reason, "message": ""}
 
     def counted(self) -> dict[str, int]:
         """The quantity of each cell: that of its newest correction, or its own."""
@@ -145,6 +147,32 @@ def test_a_lost_buffer_costs_nothing_and_what_changed_since_is_corrected(
     assert new.send(exchange, now=NOW) == 2
     new.close()
     assert counting.counted() == {CELL.first_id: 28_800, later.first_id: 5}
+
+
+def test_a_first_value_that_was_corrected_and_came_back_counts_though_the_buffer_is_lost(
+    buffer: Buffer, exchange: Exchange, counting: Counting, tmp_path: Path
+) -> None:
+    """The event of the first value is known at the exchange, and does not count there."""
+    for minute, quantity in enumerate((0, 1)):
+        buffer.note(replace(CELL, quantity=quantity), now=NOW + timedelta(minutes=minute))
+        buffer.send(exchange, now=NOW)
+    buffer.note(replace(CELL, quantity=0), now=NOW + timedelta(minutes=2))
+    new = Buffer.open(tmp_path / "new.sqlite3")
+    later = NOW + timedelta(minutes=3)
+    new.note(replace(CELL, quantity=0), now=later)
+    new.send(exchange, now=later)
+    assert (counting.counted(), new.waiting()) == ({CELL.first_id: 0}, 0)
+    new.close()
+
+
+def test_a_lost_answer_about_an_event_and_its_correction_is_no_other_correction(
+    buffer: Buffer, exchange: Exchange, counting: Counting
+) -> None:
+    buffer.note(CELL, now=NOW)
+    buffer.note(replace(CELL, quantity=5), now=NOW)
+    counting.lost = 2
+    buffer.send(exchange, now=NOW)
+    assert (counting.counted(), len(counting.bodies)) == ({CELL.first_id: 5}, 2)
 
 
 def test_what_may_be_taken_later_waits_and_what_never_will_is_shown(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,6 +25,7 @@ from marketplace.supply.models import Site
 from tests.agent.in_process import exchange_transport
 from tests.agents_at_work import HOST, EnrolledAgent, agent_of
 from tests.cast import Cast, bearer
+from tests.conftest import NOW
 from tests.factories import HOUR, START, make_fleet, make_offer, make_site, site_of
 from tests.pages_market.scenes import make_rates
 
@@ -46,7 +46,7 @@ def beat(client: Client, agent: EnrolledAgent, **told: Any) -> Any:
         "unsent": 0,
         "unsent_since": None,
         "reconciled_at": "2026-03-02T08:20:00Z",
-        "site_time": int(time.time()),
+        "site_time": int(NOW.timestamp()),
     } | told
     return client.post(
         "/api/v1/agent/heartbeat", body, content_type="application/json", headers=bearer(agent.secret)
@@ -68,7 +68,7 @@ def test_the_page_says_how_the_agent_is_and_what_to_do(
     beat(
         client,
         agent,
-        site_time=int(time.time()) - 300,
+        site_time=int(NOW.timestamp()) - 300,
         unsent=7,
         unsent_since="2026-03-02T04:00:00Z",
         reconciled_at="2026-03-02T07:00:00Z",

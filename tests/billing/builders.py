@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -46,18 +47,23 @@ def make_delivery(
     rate: str = "0.03",
     fleet: Fleet | None = None,
     under: TermAgreement | None = None,
+    fx_rate: str = "1",
+    served: Mapping[str, Any] = MappingProxyType({}),
     **facts: Any,
 ) -> Delivery:
     """A delivery that has been active since the start of its agreement, one price an hour.
 
-    Called off, where it is ``under`` a term agreement.
+    Called off, where it is ``under`` a term agreement. The request is in CNY, of which the fleet's
+    currency is worth ``fx_rate``; ``served`` are fields of its alternative.
     """
     make_billing_facts(buyer.jurisdiction, owner.jurisdiction)
     fleet = fleet or make_fleet(site_of(owner), cards=cards)
     hours = len(prices)
     end = start + hours * HOUR
     offer = make_offer(fleet, cards=cards, ask="0.000001", start=start, hours=hours, reserved_for=under)
-    request = make_request(buyer, cards=cards, start=start, hours=hours, under=under)
+    request = make_request(
+        buyer, cards=cards, start=start, hours=hours, under=under, alternatives=[dict(served)]
+    )
     allocation = Allocation.objects.create(
         run=MarketRun.objects.get_or_create(
             state="failed",
@@ -71,7 +77,7 @@ def make_delivery(
         ends_at=end,
         currency=offer.currency,
         prices=[Decimal(price) for price in prices],
-        fx_rate=1,
+        fx_rate=Decimal(fx_rate),
     )
     terms = agreement_terms.spot_terms(allocation, commission_rate=Decimal(rate), profile_version=1)
     agreement = Agreement.objects.create(

@@ -19,6 +19,7 @@ from marketplace.agreements.models import Agreement
 from marketplace.clearing.models import Allocation
 from marketplace.delivery.models import Delivery, Replacement
 from marketplace.delivery.services import Step, evict, take_step
+from marketplace.supply.models import Fleet
 from tests.billing.builders import (
     HOUR,
     LONG_AFTER,
@@ -33,7 +34,16 @@ from tests.billing.builders import (
 )
 from tests.billing.scenes import close, use
 from tests.cast import Cast
-from tests.factories import make_fleet, make_offer, make_profile_version, make_site
+from tests.factories import (
+    make_fleet,
+    make_offer,
+    make_profile_version,
+    make_region,
+    make_site,
+    make_zone,
+    site_of,
+)
+from tests.pages_market.scenes import make_profile
 
 pytestmark = pytest.mark.django_db
 
@@ -42,8 +52,12 @@ FULL = 8 * 3600
 
 @pytest.fixture
 def failed(cast: Cast) -> Delivery:
+    return fail(cast)
+
+
+def fail(cast: Cast, **facts: Any) -> Delivery:
     """Sold for four hours at 10, 10, 20 and 10; it failed in the second."""
-    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "10", "20", "10"])
+    delivery = make_delivery(owner=cast.owner, buyer=cast.buyer, prices=["10", "10", "20", "10"], **facts)
     use(delivery, FULL)
     step = Step("failed", START + HOUR + MINUTE, {"reason": "fire"})
     take_step(viewer=agent_of(cast.owner), delivery=delivery, step=step, now=START + HOUR + 2 * MINUTE)
@@ -53,24 +67,31 @@ def failed(cast: Cast) -> Delivery:
     return delivery
 
 
-def replaced(failed: Delivery, owner: Organisation, prices: list[str], *, cards: int = 8) -> Delivery:
+def replaced(
+    failed: Delivery,
+    owner: Organisation,
+    prices: list[str],
+    *,
+    cards: int = 8,
+    fleet: Fleet | None = None,
+    fx_rate: str = "1",
+) -> Delivery:
     """What a run makes of the request: these prices in the last hours of the old agreement."""
     request = failed.replacement.request
     assert request is not None
     start = failed.ends_at - len(prices) * HOUR
-    offer = make_offer(
-        make_fleet(make_site(owner), cards=cards), cards=cards, ask="0.000001", start=start, hours=len(prices)
-    )
+    fleet = fleet or make_fleet(make_site(owner), cards=cards)
+    offer = make_offer(fleet, cards=cards, ask="0.000001", start=start, hours=len(prices))
     run = Allocation.objects.earliest("pk").run
     allocation = Allocation.objects.create(
         run=run, request=request, alternative=request.alternatives.get(), offer=offer, cards=cards,
-        starts_at=start, ends_at=failed.ends_at, currency="CNY", prices=[Decimal(one) for one in prices],
-        fx_rate=1,
+        starts_at=start, ends_at=failed.ends_at, currency=offer.currency,
+        prices=[Decimal(one) for one in prices], fx_rate=Decimal(fx_rate),
     )  # fmt: skip
     terms = agreement_terms.spot_terms(allocation, commission_rate=Decimal("0.03"), profile_version=1)
     agreement = Agreement.objects.create(
         allocation=allocation, buyer=failed.agreement.buyer, owner=owner,
-        profile_version=make_profile_version(), currency="CNY", cards=cards, starts_at=start,
+        profile_version=make_profile_version(), currency=offer.currency, cards=cards, starts_at=start,
         ends_at=failed.ends_at, card_hours=cards * len(prices), value=cards * sum(allocation.prices),
         commission_rate=Decimal("0.03"), terms=terms, terms_digest=agreement_terms.digest(terms),
         concluded_at=start - MINUTE,
@@ -79,6 +100,11 @@ def replaced(failed: Delivery, owner: Organisation, prices: list[str], *, cards:
         agreement=agreement, site=offer.fleet.site, state="active", starts_at=start, ends_at=failed.ends_at,
         active_from=start, acceptance={"passed": True},
     )  # fmt: skip
+
+
+def in_dollars(owner: Organisation) -> Fleet:
+    region = make_region("us-dallas", make_zone("us", "USD"))
+    return make_fleet(make_site(owner, region), cards=8)
 
 
 def cover_now() -> RatingRun | None:
@@ -112,6 +138,43 @@ def test_a_cheaper_replacement_costs_nobody_anything(cast: Cast, failed: Deliver
     use(new, FULL, FULL)
     cover_now()
     assert covers(failed) == []
+
+
+def test_a_replacement_in_another_currency_is_compared_in_that_of_the_old_agreement(
+    cast: Cast, failed: Delivery
+) -> None:
+    """4 USD are 28.80 CNY by the run's table, for 20 CNY; 1 USD is 7.20, for 10."""
+    new = replaced(failed, cast.other_owner, ["4", "1"], fleet=in_dollars(cast.other_owner), fx_rate="7.2")
+    use(new, FULL, FULL)
+    run = cover_now()
+    assert covers(failed) == [(Decimal("-70.4"), 0, Decimal("-70.4"))]
+    assert Charge.objects.get(kind="cover").agreement.currency == "CNY"
+    assert run is not None
+    assert replay_run(run).is_same
+
+
+def test_what_an_agreement_in_another_currency_is_covered_with_is_in_that_currency(cast: Cast) -> None:
+    """180 CNY are 25 USD, for 20 USD; 90 CNY are 12.50 USD, for 10, of which half of the time was used."""
+    failed = fail(cast, fleet=in_dollars(cast.owner), fx_rate="7.2")
+    new = replaced(failed, cast.other_owner, ["180", "90"])
+    use(new, FULL, FULL // 2)
+    cover_now()
+    assert covers(failed) == [(-50, 0, -50)]
+
+
+def test_fewer_and_faster_cards_are_compared_by_the_work_that_was_bought(cast: Cast) -> None:
+    """8 cards of 0.989 nP were sold; 4 of twice that do the same work. They cost 200 for 160, and 24 for 40
+    in the half of an hour in which they were used."""
+    fleet = make_fleet(site_of(cast.owner), cards=8)
+    make_profile(fleet.model, "0.989")
+    failed = fail(cast, fleet=fleet, served={"unit": "np", "amount": Decimal("7.9")})
+    request = failed.replacement.request
+    assert request is not None
+    assert [(one.unit, one.amount) for one in request.alternatives.all()] == [("np", Decimal("7.9"))]
+    new = replaced(failed, cast.other_owner, ["50", "12"], cards=4)
+    use(new, FULL // 2, FULL // 4)
+    cover_now()
+    assert covers(failed) == [(-40, 0, -40)]
 
 
 def test_what_is_metered_late_is_a_correction(cast: Cast, failed: Delivery) -> None:

@@ -30,6 +30,7 @@ from marketplace.delivery.services import (
     take_step,
     take_steps,
 )
+from marketplace.delivery.services import overdue as overdue_module
 from marketplace.delivery.tasks import fail_overdue as fail_overdue_task
 from marketplace.delivery.tasks import schedule as schedule_task
 from marketplace.errors import InvalidInput, NotAllowed
@@ -342,6 +343,18 @@ def test_what_does_not_start_in_time_fails(
     )
     assert failed.transitions.get(to_state="failed").token is None
     assert AuditEvent.objects.get(action="delivery.failed").task == "delivery.fail_overdue"
+
+
+def test_an_end_that_the_agent_reports_meanwhile_wins(
+    delivery: Delivery, agent: Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes while the exchange goes through what was overdue a moment before."""
+    bring_to(delivery, "active", agent)
+    after = delivery.ends_at + 2 * HOUR
+    found = list(overdue_module.overdue(after))
+    take_step(viewer=agent, delivery=delivery, step=Step("ended", delivery.ends_at), now=after)
+    monkeypatch.setattr(overdue_module, "overdue", lambda _now: Delivery.objects.values_list("pk", flat=True))
+    assert (found, fail_overdue(now=after)) == ([delivery.pk], [])
 
 
 def test_what_nobody_ended_is_ended_by_the_exchange_with_its_window(

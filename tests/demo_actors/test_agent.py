@@ -1,201 +1,194 @@
-"""What the simulated site agent decides by itself: steps, intervals, quantities, and what it imports."""
+"""The simulated sites against a live exchange: from sold to metered, whatever dies on the way."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
+from django.db.models import Sum
+from pytest_django.live_server_helper import LiveServer
 
-from demo.agent import Accepted, Agents, SiteAgent, due_at
-from demo.agent_meters import events, intervals, watt_hours
-from demo.agent_steps import Delivery, next_step, steps_until
-from demo.http import Exchange, Patience, Refused, Unavailable, chunks, read_json, write_json
+from billing.metering.models import Reading, ReadingConflict
+from demo.agent import Agents, agents_of
+from demo.enrolment import agents_to_run, appoint_administrators
+from marketplace.agent.events import ALLOCATED
+from marketplace.agents.models import Agent
+from marketplace.delivery.models import AcceptanceTest, AccessDetails, Delivery
+from marketplace.delivery.services import fail_overdue
+from marketplace.supply.models import RoundTrip
+from tests.cast import Cast
+from tests.delivery.agreements import make_agreement
+from tests.demo_actors.conftest import Hands
+from tests.factories import HOUR, START, make_region
 
-START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.demo_actors.urls")]
+
+END = START + 2 * HOUR
 MINUTE = timedelta(minutes=1)
-SCHEDULED = Delivery(
-    id=7,
-    site=3,
-    state="scheduled",
-    state_since=None,
-    starts_at=START,
-    ends_at=START + 2 * HOUR,
-    active_from=None,
-    active_until=None,
-    cards=4,
-    model="h800",
-    memory_gb="80.00",
-    tdp_w=700,
-)
-ACTIVE = replace(SCHEDULED, state="active", state_since=START, active_from=START)
+SETTLED = 2 * MINUTE
+ROOT = Path(__file__).parents[2]
+MOMENTS = (-40 * MINUTE, 0 * HOUR, HOUR + SETTLED, 2 * HOUR, 2 * HOUR + SETTLED)
+OF_A_CARD = 2 * 3600
 
 
-def test_the_agent_imports_nothing_of_the_exchange() -> None:
-    """But how the real agent of a site signs, which knows nothing of the exchange either."""
-    forbidden = {"django", "rest_framework", "celery", "accounts", "billing"}
+@pytest.fixture
+def sites(cast: Cast, hands: Hands, tmp_path: Path) -> Callable[[], Path]:
+    """The list of sites as each start of the demo writes it."""
+
+    def write() -> Path:
+        appoint_administrators()
+        rows = agents_to_run(now=hands.now, wall_now=datetime.now(UTC))
+        file = tmp_path / "demo-agents.json"
+        file.write_text(json.dumps(rows, default=str))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def start_agents(live_server: LiveServer, sites: Callable[[], Path]) -> Iterator[Callable[[], Agents]]:
+    """Each call is a new process that knows nothing but the files."""
+    with ExitStack() as opened:
+        yield lambda: agents_of(live_server.url, sites(), opened)
+
+
+def turn(agents: Agents) -> None:
+    agents.look_at_the_clock()
+    with ExitStack() as opened:
+        for worker in agents.workers:
+            for site in worker.sites:
+                done = site.look(worker.link, opened)
+                assert done is None or done.problems == []
+                site.agent = None  # its files are closed
+
+
+def readings() -> dict[str, int]:
+    sums = Reading.objects.values_list("meter").annotate(total=Sum("quantity")).order_by("meter")
+    return dict(sums)
+
+
+def test_the_agents_import_nothing_of_the_exchange() -> None:
     program = "import sys, demo.agent; print(*{name.split('.')[0] for name in sys.modules}, *sys.modules)"
-    root = Path(__file__).parents[2]
     ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert "httpx" in ran.stdout.split()
     imported = set(ran.stdout.split())
-    assert not forbidden & imported
+    assert "httpx" in imported
+    assert not {"django", "rest_framework", "celery", "accounts", "billing"} & imported
     ours = {name for name in imported if name.startswith("marketplace.")}
     assert {name for name in ours if not name.startswith("marketplace.agent.")} == {"marketplace.agent"}
 
 
-def test_a_delivery_sold_early_is_active_at_its_very_start() -> None:
-    early = START - 40 * MINUTE
-    assert [(s.to, s.at) for s in steps_until(SCHEDULED, early)] == [("provisioning", early)]
-    provisioning = replace(SCHEDULED, state="provisioning", state_since=early)
-    steps = [(step.to, step.at) for step in steps_until(provisioning, START + MINUTE)]
-    assert steps == [("accepting", early + 3 * MINUTE), ("active", START)]
-
-
-def test_a_delivery_sold_late_is_active_after_its_acceptance() -> None:
-    provisioning = replace(SCHEDULED, state="provisioning", state_since=START - MINUTE)
-    assert [step.at for step in steps_until(provisioning, START + 5 * MINUTE)] == [START + 2 * MINUTE]
-    assert [step.to for step in steps_until(provisioning, START + 6 * MINUTE)] == ["accepting", "active"]
-
-
-def test_nothing_becomes_active_after_its_window() -> None:
-    late = replace(SCHEDULED, state="accepting", state_since=SCHEDULED.ends_at - MINUTE)
-    assert list(steps_until(late, SCHEDULED.ends_at + HOUR)) == []
-    assert next_step(ACTIVE, START) is None
-
-
-def test_time_is_cut_at_half_hours_and_at_the_ends_of_activity() -> None:
-    late = replace(ACTIVE, active_from=START + 10 * MINUTE, active_until=START + 95 * MINUTE)
-    cut = [(i.starts_at - START, i.ends_at - START) for i in intervals(late, None, START + timedelta(days=1))]
-    assert cut == [
-        (10 * MINUTE, 30 * MINUTE),
-        (30 * MINUTE, 60 * MINUTE),
-        (60 * MINUTE, 90 * MINUTE),
-        (90 * MINUTE, 95 * MINUTE),
-    ]
-
-
-def test_only_what_is_over_is_metered_and_what_was_accepted_is_not_metered_again() -> None:
-    assert len(list(intervals(ACTIVE, None, START + 59 * MINUTE))) == 1
-    since = START + 30 * MINUTE
-    assert [i.starts_at for i in intervals(ACTIVE, since, START + HOUR)] == [since]
-    assert list(intervals(SCHEDULED, None, START + HOUR)) == []
-
-
-def test_the_same_usage_is_the_same_events() -> None:
-    first, second = (
-        [events(ACTIVE, interval) for interval in intervals(delivery, None, now)]
-        for delivery, now in (
-            (ACTIVE, START + HOUR),
-            (replace(ACTIVE, state="ended", active_until=ACTIVE.ends_at), START + 9 * HOUR),
-        )
-    )
-    assert second[: len(first)] == first
-    assert len({event["id"] for made in second for event in made}) == 4 * 3
-
-
-def test_quantities_are_whole_and_possible() -> None:
-    (interval,) = intervals(ACTIVE, None, START + 30 * MINUTE)
-    allocated, active, energy = (event["data"]["quantity"] for event in events(ACTIVE, interval))
-    assert allocated == 4 * 1800
-    assert 0 <= active <= allocated
-    assert energy == watt_hours(700, allocated, active)
-    assert watt_hours(700, 3600, 3600) == 700
-    assert watt_hours(700, 3600, 0) == 175
-    assert [event["data"]["meter"] for event in events(replace(ACTIVE, tdp_w=None), interval)] == [
-        "card-seconds.allocated",
-        "card-seconds.active",
-    ]
-
-
-def test_what_was_accepted_survives_a_restart_and_a_torn_file(tmp_path: Path) -> None:
-    file = tmp_path / "state.json"
-    accepted = Accepted.load(file)
-    accepted.note(ACTIVE, START)
-    accepted.note(replace(ACTIVE, id=8), START + 72 * HOUR)
-    accepted.save()
-    assert Accepted.load(file).until == {8: START + 72 * HOUR}
-    file.write_text('{"8": "20')
-    assert Accepted.load(file).until == {}
-
-
-def test_a_file_is_written_whole(tmp_path: Path) -> None:
-    write_json(tmp_path / "x.json", {"a": 1})
-    assert read_json(tmp_path / "x.json") == {"a": 1}
-    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
-    assert read_json(tmp_path / "none.json") is None
-
-
-def test_chunks_keep_the_order() -> None:
-    assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
-
-
-def exchange(answer: httpx.Response | Exception) -> Exchange:
-    def handle(request: httpx.Request) -> httpx.Response:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    return Exchange(httpx.Client(base_url="http://exchange", transport=httpx.MockTransport(handle)), "t")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        httpx.ConnectError("refused"),
-        httpx.Response(503, json={}),
-        httpx.Response(502, text="<html>"),
-        httpx.Response(429, json={}),
-        httpx.Response(409, json={"code": "idempotency_key_in_use"}),
-    ],
-)
-def test_what_may_work_later_is_tried_later_and_longer_each_time(
-    answer: httpx.Response | Exception, tmp_path: Path
+def test_from_enrolled_to_ended_with_every_second_metered_once(
+    cast: Cast, hands: Hands, start_agents: Callable[[], Agents], settings: Any
 ) -> None:
-    with pytest.raises(Unavailable):
-        exchange(answer).get("/")
-    owner = SiteAgent("1", exchange(answer), Accepted(tmp_path / "state.json"), catch_up=False)
-    agents = Agents([owner])
-    assert [agents.turn() for _ in range(6)] == [1, 2, 4, 8, 15, 15]
-    assert owner.catch_up
+    settings.NETWORK_PROBES = {"beijing": "beijing.probe.invalid:443"}
+    make_region("beijing")
+    agreement = make_agreement(owner=cast.owner, buyer=cast.buyer, cards=8)
+    agents = start_agents()
+    states = []
+    for moment in MOMENTS:
+        hands.set(START + moment)
+        turn(agents)
+        states.append(Delivery.objects.get().state)
+    assert states == ["accepting", "active", "active", "active", "ended"]
+    delivery = agreement.delivery
+    assert START <= delivery.active_from <= START + timedelta(seconds=3)
+    assert delivery.active_until == END
+    lost = 8 * int((delivery.active_from - START).total_seconds())
+    assert readings()[ALLOCATED] == pytest.approx(8 * OF_A_CARD - lost, abs=8)
+    assert 0 <= readings()["card-seconds.active"] <= 8 * OF_A_CARD
+    test = AcceptanceTest.objects.get()
+    assert (test.passed, test.evidence["note"]) == (True, "Invented by the demo: no card was measured.")
+    [trip] = test.evidence["round_trips"]
+    assert (trip["region"], trip["lost"]) == ("beijing", 0)
+    assert Agent.objects.get(site=delivery.site).driver == "demo"
+    assert all(trip.microseconds for trip in RoundTrip.objects.all())
+    assert RoundTrip.objects.exists()
 
 
-def test_one_owner_that_is_refused_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    nothing = {"market_time": START.isoformat(), "clock_speed": 120, "next": None, "results": []}
-    accepted = Accepted(tmp_path / "state.json")
-    refused = SiteAgent("1", exchange(httpx.Response(401, json={})), accepted)
-    fine = SiteAgent("2", exchange(httpx.Response(200, json=nothing)), accepted)
-    agents = Agents([refused, fine])
-    agents.turn()
-    assert list(agents.due) == ["2"]
+def test_a_restart_that_lost_its_buffer_counts_nothing_twice(
+    cast: Cast, hands: Hands, start_agents: Callable[[], Agents], tmp_path: Path
+) -> None:
+    make_agreement(owner=cast.owner, buyer=cast.buyer)
+    for moment in (*MOMENTS, 2 * HOUR + 5 * MINUTE):
+        hands.set(START + moment)
+        turn(start_agents())
+        for file in tmp_path.glob("demo-agents/*/buffer.sqlite3*"):
+            file.unlink()
+    assert Delivery.objects.get().state == "ended"
+    assert Reading.objects.filter(meter=ALLOCATED).count() == 2
+    assert not ReadingConflict.objects.exists()
 
 
-def test_the_agent_looks_again_in_time_for_a_beginning_an_end_and_a_half_hour() -> None:
-    soon, half = START - 4 * MINUTE, START + 30 * MINUTE
-    for delivery, now, due in (
-        (SCHEDULED, START - HOUR, START - 40 * MINUTE),
-        (SCHEDULED, soon, START),
-        (replace(SCHEDULED, state="accepting", state_since=soon), soon, START),
-        (replace(SCHEDULED, state="accepting", state_since=START), START, START + 4 * MINUTE),
-        (ACTIVE, START + 5 * MINUTE, half),
-        (replace(ACTIVE, ends_at=START + 20 * MINUTE), START + 5 * MINUTE, START + 20 * MINUTE),
-        (ACTIVE, ACTIVE.ends_at + MINUTE, ACTIVE.ends_at + MINUTE),
+def test_what_ended_without_the_agent_is_metered_when_it_comes_back(
+    cast: Cast, hands: Hands, start_agents: Callable[[], Agents]
+) -> None:
+    make_agreement(owner=cast.owner, buyer=cast.buyer)
+    for moment in MOMENTS[:2]:
+        hands.set(START + moment)
+        turn(start_agents())
+    hands.set(END + HOUR)
+    assert fail_overdue(now=hands.now) == ["ended"]
+    assert not Reading.objects.exists()
+    for _ in range(2):
+        turn(start_agents())
+    assert Reading.objects.filter(meter=ALLOCATED).count() == 2
+
+
+def test_an_agent_that_was_never_heard_gets_another_code(
+    cast: Cast, hands: Hands, sites: Callable[[], Path], start_agents: Callable[[], Agents], tmp_path: Path
+) -> None:
+    make_agreement(owner=cast.owner, buyer=cast.buyer)
+    turn(start_agents())
+    assert {row["code"] for row in json.loads(sites().read_text())} == {""}
+    Agent.objects.update(seen_at=None)
+    for file in tmp_path.glob("demo-agents/*/identity.json"):
+        file.unlink()
+    turn(start_agents())
+    assert Agent.objects.filter(token__revoked_at=None).count() == 1
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(
+    cast: Cast, hands: Hands, live_server: LiveServer, sites: Callable[[], Path]
+) -> None:
+    for _ in range(3):
+        make_agreement(owner=cast.owner, buyer=cast.buyer, cards=4)
+    for moment, reached in (
+        (-40 * MINUTE, lambda: _in_state("accepting")),
+        (0 * HOUR, lambda: _in_state("active")),
+        (HOUR + SETTLED, lambda: Reading.objects.count() > 0),
+        (2 * HOUR + SETTLED, lambda: _in_state("ended")),
     ):
-        assert due_at(delivery, now) == due
+        hands.set(START + moment)
+        with _process(live_server.url, sites()) as process:
+            _wait_for(reached, process)
+            process.kill()
+    assert Reading.objects.filter(meter=ALLOCATED).count() == 3 * 2
+    assert AccessDetails.objects.count() == 3
+    assert not ReadingConflict.objects.exists()
 
 
-def test_a_refusal_is_told_from_an_outage() -> None:
-    with pytest.raises(Refused, match="422 invalid_input: no") as refusal:
-        exchange(httpx.Response(422, json={"code": "invalid_input", "detail": "no"})).post("/", {})
-    assert refusal.value.status == 422
-    patience = Patience()
-    patience.failed()
-    patience.succeeded()
-    assert patience.failed() == 1
+def _process(url: str, sites: Path) -> subprocess.Popen[Any]:
+    command = [sys.executable, "-m", "demo.agent", "--url", url, "--sites", str(sites)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def _in_state(state: str) -> bool:
+    return set(Delivery.objects.values_list("state", flat=True)) == {state}
+
+
+def _wait_for(reached: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    deadline = time.monotonic() + 40
+    while not reached():
+        assert process.poll() is None, "the agents stopped by themselves"
+        assert time.monotonic() < deadline, Delivery.objects.values_list("state", flat=True)
+        time.sleep(0.05)

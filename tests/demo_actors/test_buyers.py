@@ -98,7 +98,7 @@ def test_an_exchange_that_does_not_answer_is_asked_again_later(market: Market, t
     with connect("http://127.0.0.1:1") as client:
         feeder = buyers.Feeder(
             market,
-            {buyer.slug: buyers.Exchange(client, "t") for buyer in market.buyers},
+            {buyer.slug: buyers.Exchange.of(client, "t") for buyer in market.buyers},
             buyers.Position(tmp_path / "state.json", 1),
         )
         assert [feeder.turn() for _ in range(3)] == [1, 2, 4]

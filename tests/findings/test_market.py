@@ -57,7 +57,7 @@ def test_every_plant_is_found_and_hardly_anybody_else(market: Market) -> None:
     detect(WINDOW, actor=MACHINE, now=LATER)
 
     assert "constant-load" in about(market, Plant.MINING)
-    # Its energy is found in nine such markets of ten, for sites differ: docs/findings.md.
+    # Its energy is found in 98 such markets of 100, for sites differ: docs/findings.md.
     assert "buyer-disagrees" in about(market, Plant.LYING_METER)
     assert "never-seen" in about(market, Plant.NOT_THERE)
     owner, buyer = market.sham

@@ -55,7 +55,7 @@ def test_a_correction_may_come_before_what_it_corrects(cast: Cast, delivery: Del
     assert statuses(send(agent, event(delivery))) == ["accepted"]
     assert counted(delivery) == {START: 300}
     assert statuses(send(agent, event(delivery), correction(delivery, "c1", "e1", quantity=300))) == [
-        "duplicate",
+        "corrected",
         "duplicate",
     ]
     assert counted(delivery) == {START: 300}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from accounts.models import Membership, Organisation, Role, Scope
 from demo.affiliates import load_affiliates
 from demo.bank import load_accounts
 from demo.energy import load_energy
+from demo.enrolment import agents_to_run, appoint_administrators
 from demo.load import is_loaded, load_market
-from demo.people import LOGINS, create_people, create_tokens, enrol_agents
+from demo.people import LOGINS, create_people, create_tokens
 from marketplace.clock import market_now
 
 
@@ -38,7 +40,12 @@ class Command(BaseCommand):
                     f"The demo market is loaded, but its logins are not in {folder}: demo-reset"
                 )
             self.stdout.write("the demo market is loaded already")
-            return
+        else:
+            self._load(folder)
+        # At each start, for codes do not live long.
+        _write(folder / "demo-agents.json", agents_to_run(now=market_now(), wall_now=datetime.now(UTC)))
+
+    def _load(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # The files are written before the commit: a market without its logins would be half made.
         with transaction.atomic():
@@ -47,7 +54,7 @@ class Command(BaseCommand):
             load_accounts(now=market_now())
             load_energy(now=market_now())
             _write(folder / "demo-logins.json", logins)
-            _write(folder / "demo-agents.json", enrol_agents(now=market_now()))
+            appoint_administrators()
             feeder = {
                 "start": market.start.isoformat(),
                 "first_hour": 1,

@@ -27,6 +27,8 @@ class Telemetry:
     sources: Sequence[Source]
     holders: Holders
     samples: Samples
+    look_back: int = LOOK_BACK
+    kept: int = KEPT
 
     def collect(self, now: int) -> list[str]:
         """Keep what the sources tell now; returns what is wrong with which."""
@@ -36,13 +38,13 @@ class Telemetry:
         except AgentError as problem:
             return [f"telemetry: whose cards they are is not known: {problem}"]
         # A little again: sources are not equally quick, and what is known is kept once.
-        since = max(self.samples.newest() - LONGEST_GAP, now - LOOK_BACK)
+        since = max(self.samples.newest() - LONGEST_GAP, now - self.look_back)
         for source in self.sources:
             try:
                 self.samples.keep(source.samples(since=since, now=now), holders)
             except AgentError as problem:
                 problems.append(f"telemetry: {problem}")
-        self.samples.forget(now - KEPT)
+        self.samples.forget(now - self.kept)
         return problems
 
     def of_delivery(self, delivery: int, span: Span) -> dict[str, int]:

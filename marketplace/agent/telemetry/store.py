@@ -34,6 +34,7 @@ class Samples:
         try:
             database = sqlite3.connect(path, timeout=10)
             database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last samples
             database.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise BufferBroken(f"The samples {path} cannot be opened ({error}): remove the file.") from error

@@ -92,7 +92,7 @@ class FindingDetailSerializer(FindingSerializer):
         return MessageSerializer(selectors.messages_of(finding, self.context["viewer"]), many=True).data
 
 
-class AnswerForm(serializers.Serializer[Any]):
+class FindingAnswerForm(serializers.Serializer[Any]):
     """``organisation`` is the one for which you answer."""
 
     organisation = serializers.IntegerField(min_value=1, max_value=LARGEST)
@@ -123,12 +123,12 @@ class FindingDetail(DomainDetailView[Finding]):
 
 
 class FindingAnswer(DomainView):
-    @extend_schema(request=AnswerForm, responses={201: MessageSerializer})
+    @extend_schema(request=FindingAnswerForm, responses={201: MessageSerializer})
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Answer for an organisation that the finding is about."""
         shown = get_object_or_404(selectors.findings_for(self.viewer), pk=pk)
-        form = AnswerForm(data=request.data)
+        form = FindingAnswerForm(data=request.data)
         form.is_valid(raise_exception=True)
         organisation = (
             selectors.answers_as(shown, self.viewer).filter(pk=form.validated_data["organisation"]).first()

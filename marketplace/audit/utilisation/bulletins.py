@@ -82,7 +82,7 @@ def _context(month: datetime) -> dict[str, Any]:
         "hubs": lines(hubs),
         "models": lines(cascade(EVERYBODYS, start=month, end=end, by="model")),
         "days": [(day.starts_at, _bars(day.figures, place, len(days))) for place, day in enumerate(days)],
-        "prices": [hub for hub in (*country.hubs, *country.abroad) if hub.price is not None],
+        "prices": [hub for hub in (*country.inland, *country.others) if hub.price is not None],
         "flows": country.flows,
         "in_vain": [(each, bindings.get(each.binding, "")) for each in country.in_vain],
         "unasked": card_hours(found.unsold_unasked),

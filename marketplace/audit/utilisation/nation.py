@@ -67,12 +67,15 @@ IN_VAIN = """
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A zone. ``price`` is the average of what was sold, for an nP-hour; ``latency`` is its class in ms to
-    the nearest city of demand, empty beyond the last one. ``column`` and ``row`` place its tile."""
+    """A zone; inland is what lies in a country that takes part in the programme.
+
+    ``price`` is the average of what was sold, for an nP-hour; ``latency`` is its class in ms to the nearest
+    city of demand, empty beyond the last one. ``column`` and ``row`` place its tile.
+    """
 
     pk: int
     name: str
-    is_of_the_programme: bool
+    is_inland: bool
     figures: Figures | None
     price: Decimal | None
     currency: str
@@ -102,8 +105,8 @@ class InVain:
 
 @dataclass(frozen=True, slots=True)
 class Nation:
-    hubs: Sequence[Hub]
-    abroad: Sequence[Hub]
+    inland: Sequence[Hub]
+    others: Sequence[Hub]
     flows: Sequence[Flow]
     in_vain: Sequence[InVain]
 
@@ -115,9 +118,9 @@ def nation(viewer: Viewer, *, start: datetime, end: datetime) -> Nation:
     facts = {"start": start, "end": end}
     flows = [Flow(whence, known[zone], hours) for whence, zone, hours in _rows(FLOWS, facts)]
     in_vain = [InVain(*row) for row in _rows(IN_VAIN, facts)]
-    programme = [hub for hub in hubs if hub.is_of_the_programme]
-    abroad = [hub for hub in hubs if not hub.is_of_the_programme]
-    return Nation(programme, abroad, flows, in_vain)
+    inland = [hub for hub in hubs if hub.is_inland]
+    others = [hub for hub in hubs if not hub.is_inland]
+    return Nation(inland, others, flows, in_vain)
 
 
 def _hubs(viewer: Viewer, start: datetime, end: datetime) -> list[Hub]:
@@ -129,12 +132,13 @@ def _hubs(viewer: Viewer, start: datetime, end: datetime) -> list[Hub]:
     for region in Region.objects.order_by("pk"):
         regions[region.zone_id].append(region)
     nearest = _nearest(regions)
-    placed = _places({pk: own for pk, own in regions.items() if own})
+    inland = _inland(regions)
+    placed = _places({pk: own for pk, own in regions.items() if own}, inland)
     return [
         Hub(
             pk=pk,
             name=str(zones[pk]),
-            is_of_the_programme=_is_of_the_programme(regions[pk]),
+            is_inland=pk in inland,
             figures=figures.get(str(pk)),
             price=prices.get(pk, (None, ""))[0],
             currency=zones[pk].currency,
@@ -146,8 +150,10 @@ def _hubs(viewer: Viewer, start: datetime, end: datetime) -> list[Hub]:
     ]
 
 
-def _is_of_the_programme(regions: Iterable[Region]) -> bool:
-    return any(region.national_hub for region in regions)
+def _inland(regions: Mapping[int, Iterable[Region]]) -> set[int]:
+    """The zones in countries that have hubs of the programme."""
+    countries = {each.country for own in regions.values() for each in own if each.national_hub}
+    return {pk for pk, own in regions.items() if any(each.country in countries for each in own)}
 
 
 def _nearest(regions: Mapping[int, Sequence[Region]]) -> dict[int, int | None]:
@@ -171,11 +177,11 @@ def latency_class(microseconds: int) -> int | None:
     return next((ms for ms in LATENCY_CLASSES_MS if microseconds <= ms * 1000), None)
 
 
-def _places(regions: Mapping[int, Sequence[Region]]) -> list[tuple[int, int, int]]:
+def _places(regions: Mapping[int, Sequence[Region]], inland: set[int]) -> list[tuple[int, int, int]]:
     """A tile for each zone: columns from west to east, rows from north to south. No borders, no distances."""
     found: list[tuple[int, int, int]] = []
-    for of_programme in (True, False):
-        zones = [pk for pk, own in regions.items() if _is_of_the_programme(own) == of_programme]
+    for is_inland in (True, False):
+        zones = [pk for pk in regions if (pk in inland) == is_inland]
         zones.sort(key=lambda pk: (_mean(regions[pk], "longitude"), pk))
         high = -(-len(zones) // COLUMNS) or 1
         columns = [zones[first : first + high] for first in range(0, len(zones), high)]

@@ -46,14 +46,14 @@ def nation_page(request: PageRequest) -> HttpResponse:
         return render(request, "audit/nation.html", {"is_empty": True})
     window = window_of(request.GET, seen)
     found = nation(request.viewer, start=window.start, end=window.end)
-    every = [*found.hubs, *found.abroad]
+    every = [*found.inland, *found.others]
     whole = sum((hub.figures for hub in every if hub.figures is not None), NOTHING)
     bindings = dict(Explanation.Binding.choices)
     context = stated(window, seen, whole) | {
         "windows": tabs(window, seen),
         "maps": [
-            (gettext_lazy("East Data, West Computing"), map_of(found.hubs, found.flows)),
-            (gettext_lazy("The rest of the world"), map_of(found.abroad, found.flows)),
+            (gettext_lazy("East Data, West Computing"), map_of(found.inland, found.flows)),
+            (gettext_lazy("All other hubs"), map_of(found.others, found.flows)),
         ],
         "hubs": [_hub_row(hub) for hub in every],
         "flows": found.flows,

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.actors import task_actor
-from marketplace.delivery.models import Delivery, DeliveryState
+from marketplace.delivery.models import OVER, Delivery, DeliveryState
 from marketplace.delivery.selectors import overdue
 from marketplace.delivery.services.writing import Step, lock, steps_of, write_step
 
@@ -35,6 +35,8 @@ def _move_on(pk: int, now: datetime) -> str:
 
 
 def _due_step(delivery: Delivery, now: datetime) -> Step | None:
+    if delivery.state in OVER:  # by now: its agent's report came while others were looked at
+        return None
     steps = steps_of(delivery)
     begun = max(delivery.starts_at, steps[-1].at) if steps else delivery.starts_at
     if delivery.active_from is not None and now >= delivery.ends_at + settings.DELIVERY_END_WITHIN:
