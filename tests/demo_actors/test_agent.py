@@ -34,6 +34,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.d
 END = START + 2 * HOUR
 MINUTE = timedelta(minutes=1)
 SETTLED = 2 * MINUTE
+FILES = ExitStack()
+"""What the agents of a test opened."""
+
 ROOT = Path(__file__).parents[2]
 MOMENTS = (-40 * MINUTE, 0 * HOUR, HOUR + SETTLED, 2 * HOUR, 2 * HOUR + SETTLED)
 OF_A_CARD = 2 * 3600
@@ -56,18 +59,17 @@ def sites(cast: Cast, hands: Hands, tmp_path: Path) -> Callable[[], Path]:
 @pytest.fixture
 def start_agents(live_server: LiveServer, sites: Callable[[], Path]) -> Iterator[Callable[[], Agents]]:
     """Each call is a new process that knows nothing but the files."""
-    with ExitStack() as opened:
-        yield lambda: agents_of(live_server.url, sites(), opened)
+    with FILES:
+        yield lambda: agents_of(live_server.url, sites(), FILES)
 
 
 def turn(agents: Agents) -> None:
     agents.look_at_the_clock()
-    with ExitStack() as opened:
-        for worker in agents.workers:
-            for site in worker.sites:
-                done = site.look(worker.link, opened)
-                assert done is None or done.problems == []
-                site.agent = None  # its files are closed
+    for worker in agents.workers:
+        for site in worker.sites:
+            site.has_to = True  # the clock was turned
+            done = site.look(worker.link, FILES)
+            assert done is None or done.problems == []
 
 
 def readings() -> dict[str, int]:
