@@ -82,7 +82,7 @@ class UtilisationSerializer(serializers.Serializer[Any]):
     sites = SiteLevelsSerializer(many=True)
 
 
-class PeriodSerializer(serializers.Serializer[Any]):
+class UtilisationPeriodSerializer(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField()
     levels = LevelsSerializer()
 
@@ -121,7 +121,7 @@ class TrendView(DomainView):
             OpenApiParameter("by", str, enum=["hour", "day", "month"], description="day"),
             OpenApiParameter("site", int, description="of one site"),
         ],
-        responses=PeriodSerializer(many=True),
+        responses=UtilisationPeriodSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         window = _window(request, _seen())
@@ -139,7 +139,7 @@ class TrendView(DomainView):
             grain=grain,  # type: ignore[arg-type]  # a key of _BEGINS
             site=None if site is None else int(site),
         )
-        return Response(PeriodSerializer([_period(each) for each in periods], many=True).data)
+        return Response(UtilisationPeriodSerializer([_period(each) for each in periods], many=True).data)
 
 
 _BEGINS: dict[str, Callable[[datetime], datetime]] = {
