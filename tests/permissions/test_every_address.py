@@ -24,6 +24,7 @@ ROWS = all_rows()
 # What the reader made or chose, rules, and the page that lists looks.
 OF_THE_READER = {
     *("access:looks", "api:policies", "compliance:policies", "jobs:jobs"),
+    *("notifications:notifications", "notifications:preferences"),
     *("evidence:download", "evidence:pack", "evidence:packs"),
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
