@@ -7,7 +7,7 @@ CMD ?= help
 WORKBENCH = .venv/bin/python -m workbench
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-month-end bench-pages bench-quote bench-rating lint types format shell manage
+.PHONY: help venv demo demo-reset test nightly bench-engine bench-ledger bench-metering bench-month-end bench-pages bench-quote bench-rating bench-utilisation lint types format shell manage
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,9 @@ bench-month-end: venv ## How long a month takes to rate and to close (ARGS="--ag
 
 bench-pages: venv ## How long pages take on a national market (ARGS="--rate 20 --seconds 60")
 	@exec .venv/bin/python -m benchmarks.pages.run $(ARGS)
+
+bench-utilisation: venv ## How long utilisation takes to answer on a national market (ARGS="--rounds 9")
+	@exec .venv/bin/python -m benchmarks.utilisation.run $(ARGS)
 
 lint: venv ## ruff, import contracts, templates
 	@exec $(WORKBENCH) lint

@@ -38,6 +38,7 @@ def appoint(*, email: str, role: str, actor: Actor, now: datetime) -> bool:
         action="user.appointed",
         target=user,
         now=now,
-        data={"email": user.email, "before": before, "after": role},
+        data={"before": before, "after": role},
+        personal={"email": user.email},
     )
     return True

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from django.db import connection, models, transaction
 
 from accounts.actors import Actor
-from accounts.models import AuditEvent, AuditSeal, Organisation
+from accounts.models import AuditEvent, AuditSeal, Organisation, PersonalFact
 
 GENESIS = "0" * 64
 SEALING_LOCK = 0x5EA1
@@ -50,14 +51,20 @@ def record(
     now: datetime,
     organisation: Organisation | int | None = None,
     data: dict[str, Any] | None = None,
+    personal: Mapping[str, str] | None = None,
 ) -> AuditEvent:
     """Write down who did what, in the transaction that does it.
 
-    ``data`` holds JSON values only (decimals and times as strings). Raises ``RuntimeError`` outside a
+    ``data`` holds JSON values only (decimals and times as strings). What is ``personal`` is kept beside the
+    event, which gets a commitment to it. Raises ``RuntimeError`` outside a
     transaction: an event that could survive without its change proves nothing.
     """
     if not connection.in_atomic_block:
         raise RuntimeError(f"audit event {action!r} outside of a transaction")
+    facts = [
+        PersonalFact(name=name, salt=secrets.token_hex(32), value=value)
+        for name, value in (personal or {}).items()
+    ]
     event = AuditEvent(
         occurred_at=now,
         user=actor.user,
@@ -67,11 +74,19 @@ def record(
         action=action,
         object_type=target._meta.label_lower,
         object_id=str(target.pk),
-        data=data or {},
+        data=(data or {}) | {fact.name: commitment(fact) for fact in facts},
     )
     event.digest = event_digest(event)
     event.save(force_insert=True)
+    for fact in facts:
+        fact.event = event
+        fact.save(force_insert=True)
     return event
+
+
+def commitment(fact: PersonalFact) -> str:
+    """What an event says instead of something personal: checkable with the fact, and nothing without it."""
+    return f"sha256:{_sha256(fact.salt + fact.value)}"
 
 
 def seal(*, limit: int = 10_000) -> int:

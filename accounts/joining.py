@@ -115,11 +115,11 @@ def accept(*, invitation: Invitation, user: User, now: datetime) -> Membership:
         now=now,
         data={
             "user": user.pk,
-            "email": user.email,
             "role": membership.role,
             "invitation": invitation.pk,
             "invited_by": invitation.invited_by_id,
         },
+        personal={"email": user.email},
     )
     return membership
 
@@ -148,5 +148,6 @@ def _record(actor: Actor, action: str, invitation: Invitation, now: datetime) ->
         target=invitation,
         organisation=invitation.organisation_id,
         now=now,
-        data={"email": invitation.email, "role": invitation.role},
+        data={"role": invitation.role},
+        personal={"email": invitation.email},
     )

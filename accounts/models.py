@@ -216,6 +216,10 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["object_type", "object_id"]),
             models.Index(fields=["organisation", "-id"]),
+            # What an organisation reads on the page of who looked at it.
+            models.Index(
+                fields=["organisation", "-id"], condition=Q(action="auditor.looked"), name="audit_event_looks"
+            ),
         ]
         triggers: ClassVar = [
             NEVER_TRUNCATED,
@@ -224,6 +228,29 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type} {self.object_id}"
+
+
+class PersonalFact(models.Model):
+    """What an audit event says of a person, beside the event, so that it can be forgotten.
+
+    The event itself has the SHA-256 of ``salt`` and ``value`` (``accounts.audit.commitment``), which proves
+    the value while it is kept and says nothing once the salt is gone. The chain holds with and without it.
+    """
+
+    event = models.ForeignKey(AuditEvent, on_delete=models.PROTECT, related_name="personal")
+    name = models.CharField(max_length=40)
+    salt = models.CharField(max_length=64)
+    value = models.CharField(max_length=320)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["event", "name"], name="personal_fact_once_an_event"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["value"])]
+        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Update)]
+
+    def __str__(self) -> str:
+        return f"{self.name} of event {self.event_id}"
 
 
 class AuditSeal(models.Model):

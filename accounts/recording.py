@@ -42,16 +42,16 @@ def listen() -> None:
 def _told(*, signal: Signal, **facts: Any) -> None:
     address: EmailAddress | None = facts.get("email_address") or facts.get("to_email_address")
     authenticator: Authenticator | None = facts.get("authenticator")
-    data = {}
+    personal = {}
     if address is not None:
         facts.setdefault("user", address.user)
-        data["email"] = address.email
-    if authenticator is not None:
-        data["kind"] = authenticator.type
-    _record(facts["user"], ACTIONS[signal], data)
+        personal["email"] = address.email
+    data = {} if authenticator is None else {"kind": authenticator.type}
+    _record(facts["user"], ACTIONS[signal], data, personal)
 
 
 @transaction.atomic
-def _record(user: User, action: str, data: dict[str, Any]) -> None:
+def _record(user: User, action: str, data: dict[str, Any], personal: dict[str, str]) -> None:
     """Of no organisation: only the exchange's own people read it."""
-    audit.record(actor=Actor(user=user), action=action, target=user, now=market_now(), data=data)
+    actor, now = Actor(user=user), market_now()
+    audit.record(actor=actor, action=action, target=user, now=now, data=data, personal=personal)

@@ -117,7 +117,7 @@ def remove_member(*, viewer: Viewer, membership: Membership, now: datetime) -> N
     membership.refresh_from_db()
     _keep_an_administrator(membership)
     _take_back(membership, actor=actor, now=now)
-    _record(actor, "member.removed", membership, now, email=membership.user.email, role=membership.role)
+    _record(actor, "member.removed", membership, now, role=membership.role)
     membership.delete()
 
 
@@ -150,6 +150,7 @@ def _record(actor: Actor, action: str, membership: Membership, now: datetime, **
         organisation=membership.organisation_id,
         now=now,
         data={"user": membership.user_id, **data},
+        personal={"email": membership.user.email},
     )
 
 

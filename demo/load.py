@@ -17,6 +17,7 @@ from accounts.models import Organisation
 from billing.invoicing.reference import load_reference
 from demo.market import Market, build_market
 from demo.specs import AlternativeSpec, OfferSpec, OrganisationSpec, RequestSpec
+from marketplace.audit.compliance.services import load_examples
 from marketplace.catalogue.models import AcceleratorModel, Region, SoftwareStack
 from marketplace.catalogue.services import load_assumed_fx, load_catalogue
 from marketplace.clock import HOUR, floor_hour, next_hour
@@ -37,6 +38,7 @@ def load_market(*, actor: Actor, now: datetime) -> Market:
     load_catalogue(actor=actor, now=now)
     load_assumed_fx(actor=actor, now=floor_hour(now))
     load_reference(actor=actor, now=now)
+    load_examples(actor=actor, now=now)
     market = build_market(floor_hour(now))
     organisations = _load_organisations([*market.owners, *market.buyers])
     fleets = _load_supply(market, organisations, now=now)

@@ -9,12 +9,12 @@ restarted simulation goes on cheating in the same way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LIE = 108
-"""What the lying meter tells, in percent of the truth."""
+"""What the lying meter tells, in percent of the truth, of energy and of the hours of its cards."""
 
 THERE = 16
 """Cards of the fleet that is not there that are there."""
@@ -29,6 +29,10 @@ class Plant(StrEnum):
     NOT_THERE = "not_there"
 
 
+PLACES = {28: Plant.MINING, 16: Plant.LYING_METER, 52: Plant.NOT_THERE}
+"""In the list of the demo's sites. These sell at nearly all hours: who sells nothing is not found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Card-seconds, and Wh where the design power of the cards is known."""
@@ -38,20 +42,10 @@ class Told:
     energy: int | None
 
 
-def planted(cards_by_site: Mapping[int, int]) -> dict[int, Plant]:
-    """Which sites cheat: the largest one is not there; of the others, the two in the middle mine and lie.
-
-    With fewer than four sites nobody cheats.
-    """
-    by_size = sorted(cards_by_site, key=lambda site: (cards_by_site[site], site))
-    if len(by_size) < 4:
-        return {}
-    middle = len(by_size) // 2
-    return {
-        by_size[-1]: Plant.NOT_THERE,
-        by_size[middle]: Plant.MINING,
-        by_size[middle - 1]: Plant.LYING_METER,
-    }
+def planted(sites: Iterable[int]) -> dict[int, Plant]:
+    """Which sites cheat: those at the ``PLACES`` in the order of their numbers, where there are so many."""
+    in_order = sorted(sites)
+    return {in_order[place - 1]: plant for place, plant in PLACES.items() if place <= len(in_order)}
 
 
 def sampled(
@@ -62,7 +56,7 @@ def sampled(
         drawn = None if tdp_w is None else tdp_w * _mining_power(name) / PARTS
         return 100 * _mining_duty(name) / PARTS, drawn
     if plant is Plant.LYING_METER:
-        return min(busy * LIE / 100, 100.0), None if watts is None else watts * LIE / 100
+        return busy, None if watts is None else watts * LIE / 100
     return busy, watts
 
 
@@ -72,8 +66,7 @@ def told(plant: Plant | None, name: str, truth: Told, *, tdp_w: int | None) -> T
         drawn = None if tdp_w is None else tdp_w * truth.allocated * _mining_power(name) // (3_600 * PARTS)
         return replace(truth, active=truth.allocated * _mining_duty(name) // PARTS, energy=drawn)
     if plant is Plant.LYING_METER:
-        energy = None if truth.energy is None else truth.energy * LIE // 100
-        return replace(truth, active=min(truth.active * LIE // 100, truth.allocated), energy=energy)
+        return replace(truth, energy=None if truth.energy is None else truth.energy * LIE // 100)
     return truth
 
 

@@ -5,6 +5,9 @@
 The buyer proposes one, the owner accepts it and reserves cards, and the buyer calls off too little in its
 first month and too much in those after: so there is a shortfall, something is made up, and there is overage.
 When it is over, the next one is proposed. All that it knows it reads from the exchange in each turn.
+
+Two related parties, of the file ``demo-sham.json`` beside it, conclude such agreements too, and leave it at
+that: nothing is reserved and nothing called off.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ class Sides:
     buyer: Exchange
     owner: Exchange
     owner_id: int
+    is_sham: bool = False
     patience: Patience = field(default_factory=Patience)
 
     def turn(self) -> float:
@@ -67,7 +71,7 @@ class Sides:
             path = f"/api/v1/term-agreements/{term['id']}/versions/1/acceptance"
             self.owner.post(path, {}, **{IDEMPOTENCY_KEY: f"demo-accept-{term['id']}"})
             log(f"T{term['id']} accepted")
-        elif self._is_reserved(term, now):
+        elif not self.is_sham and self._is_reserved(term, now):
             self._call_off(term, now)
 
     def _under_way(self, now: datetime) -> dict[str, Any] | None:
@@ -180,7 +184,9 @@ def main() -> None:
     parser.add_argument("--tokens", type=Path, required=True, help="the tokens of both sides")
     options = parser.parse_args()
     with connect(options.url) as client:
-        keep_going(sides_of(client, options.tokens).turn)
+        sides = sides_of(client, options.tokens)
+        sham = replace(sides_of(client, options.tokens.with_name("demo-sham.json")), is_sham=True)
+        keep_going(lambda: min(sides.turn(), sham.turn()))
 
 
 if __name__ == "__main__":

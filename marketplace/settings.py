@@ -171,7 +171,11 @@ INSTALLED_APPS = [
     "billing.invoicing",
     "billing.payments",
     "marketplace.audit",
+    "marketplace.audit.carbon",
     "marketplace.audit.utilisation",
+    "marketplace.audit.evidence",
+    "marketplace.audit.compliance",
+    "marketplace.audit.access",
     "marketplace.audit.findings",
     "marketplace.web",
 ]
@@ -196,6 +200,7 @@ MIDDLEWARE = [
     "marketplace.web.middleware.ReaderZoneMiddleware",
     "marketplace.web.middleware.ExpiredLoginMiddleware",
     "marketplace.web.middleware.DomainErrorMiddleware",
+    "marketplace.audit.access.looks.LooksMiddleware",
 ]
 
 ROOT_URLCONF = "marketplace.urls"
@@ -305,6 +310,7 @@ CELERY_BEAT_SCHEDULE = {
         "notifications.mail_digests", _every(timedelta(hours=1), at_least=60)
     ),
     "forget stored answers": _periodic("accounts.forget_answers", schedule(86_400)),
+    "forget personal data": _periodic("audit.retain", schedule(86_400)),
     "seal the audit chain": _periodic("audit.seal", schedule(5)),
 }
 
@@ -446,6 +452,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStateEnum": "marketplace.delivery.models.DeliveryState",
         "DisputeStateEnum": "billing.rating.models.Dispute.State",
         "DocumentKindEnum": "billing.invoicing.models.Document.Kind",
+        "FindingStateEnum": "marketplace.audit.findings.models.State",
         "InvoiceStateEnum": "billing.invoicing.receivables.InvoiceState",
         "PeriodStateEnum": "billing.invoicing.spans.PeriodState",
         "SideEnum": "marketplace.terms.models.TermVersion.Side",

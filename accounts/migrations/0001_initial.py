@@ -150,6 +150,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='auditevent',
+            index=models.Index(condition=models.Q(('action', 'auditor.looked')), fields=['organisation', '-id'], name='audit_event_looks'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
             index=models.Index(fields=['object_type', 'object_id'], name='accounts_au_object__95e488_idx'),
         ),
         migrations.AddIndex(
@@ -202,5 +206,23 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='invitation',
             trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME;", hash='d2dd3f17704882c50fea1daec8c3f5842472f994', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_f4556', table='accounts_invitation', when='BEFORE')),
+        ),
+        migrations.CreateModel(
+            name='PersonalFact',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=40)),
+                ('salt', models.CharField(max_length=64)),
+                ('value', models.CharField(max_length=320)),
+                ('event', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='personal', to='accounts.auditevent')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['value'], name='accounts_pe_value_ae3a12_idx')],
+                'constraints': [models.UniqueConstraint(fields=('event', 'name'), name='personal_fact_once_an_event')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='personalfact',
+            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='23ad869f764c0709bee9ae85bab4ed416c5d289c', operation='UPDATE', pgid='pgtrigger_keep_6f906', table='accounts_personalfact', when='BEFORE')),
         ),
     ]

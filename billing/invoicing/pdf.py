@@ -38,10 +38,11 @@ def render_pdf(document: Document, *, language: str) -> bytes:
         html = render_to_string(
             "billing/pdf/document.html", {"printed": printed(document), "fonts": FONTS.as_uri()}
         )
-    return _write(html, identifier=hashlib.sha256(f"{document.number} {language}".encode()).digest())
+    return write_pdf(html, identifier=hashlib.sha256(f"{document.number} {language}".encode()).digest())
 
 
-def _write(html: str, *, identifier: bytes) -> bytes:
+def write_pdf(html: str, *, identifier: bytes) -> bytes:
+    """A page as PDF, with our fonts; ``PdfUnavailable`` as above. The same page gives the same bytes."""
     try:
         write = _typesetter()
     except OSError as error:

@@ -22,6 +22,8 @@ v1 = [
     path("", include("billing.invoicing.api_urls")),
     path("", include("billing.payments.api_urls")),
     path("", include("marketplace.audit.api_urls")),
+    path("", include("marketplace.audit.compliance.api_urls")),
+    path("", include("marketplace.audit.carbon.api_urls")),
     path("", include("marketplace.audit.findings.api_urls")),
 ]
 

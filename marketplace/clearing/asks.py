@@ -80,10 +80,10 @@ def start_replay(*, viewer: Viewer, owner: Organisation, now: datetime) -> Job:
 
 def replay_for(job: Job) -> None:
     """The work of the job. A run's figures are written together, so what is there is whole."""
-    done = 0
-    for run in not_replayed(job.organisation, last_runs(job.organisation)):
+    done, owner = 0, Organisation.objects.get(pk=job.subject)
+    for run in not_replayed(owner, last_runs(owner)):
         rows: list[AskReplay] = []
-        for row in _replayed(run, job.organisation):
+        for row in _replayed(run, owner):
             rows += row
             done += 1
             jobs.report(job, done)

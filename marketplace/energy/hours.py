@@ -67,7 +67,7 @@ class HoursForm(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=120, help_text="what the figures were read from")
     basis = serializers.ChoiceField(choices=["metered", "contract", "forecast"])
-    hours = HourForm(many=True, allow_empty=False, max_length=10_000)
+    hours = serializers.ListField(child=HourForm(), allow_empty=False, max_length=10_000)
 
     def validate_hours(self, hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if len({each["hour"] for each in hours}) < len(hours):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Count, Max, Min, QuerySet
 
@@ -70,12 +71,14 @@ def declared(site: Site, hour: datetime) -> Power:
 
 
 def told_hours(
-    sites: Iterable[int], start: datetime, end: datetime
+    sites: Iterable[int], start: datetime, end: datetime, *, as_of: datetime | None = None
 ) -> Mapping[int, Mapping[datetime, Power]]:
-    """By site, the hours that somebody told, in their latest version."""
-    rows = (
-        EnergyHour.objects.filter(site__in=sites, hour__gte=start, hour__lt=end)
-        .order_by("site", "hour", "-batch")
+    """By site, the hours that somebody told, in their latest version, now or ``as_of`` a moment."""
+    told = EnergyHour.objects.filter(site__in=sites, hour__gte=start, hour__lt=end)
+    if as_of is not None:
+        told = told.filter(batch__told_at__lte=as_of)
+    rows: Iterable[Any] = (
+        told.order_by("site", "hour", "-batch")
         .distinct("site", "hour")
         .values_list(
             "site", "hour", "pue", "grid", "direct", "certificate", "mix", "surplus", "tariff", "currency",
@@ -89,9 +92,9 @@ def told_hours(
     return found
 
 
-def power_of(site: Site, start: datetime, end: datetime) -> Sequence[Power]:
+def power_of(site: Site, start: datetime, end: datetime, *, as_of: datetime | None = None) -> Sequence[Power]:
     """Every hour from ``start`` to before ``end``: as told, or as declared for the year. With region."""
-    told = told_hours([site.pk], start, end).get(site.pk, {})
+    told = told_hours([site.pk], start, end, as_of=as_of).get(site.pk, {})
     hours = (start + number * HOUR for number in range(hours_between(start, end)))
     return [told.get(hour) or declared(site, hour) for hour in hours]
 

@@ -50,7 +50,7 @@ from marketplace.engine.snapshot import MICRO, Snapshot
 from marketplace.engine.solving import Solved
 from marketplace.engine.validation import check
 
-ENGINE_VERSION = "dual-5"
+ENGINE_VERSION = "dual-6"
 RESULT_FORMAT = 2
 
 THREADS = 2

@@ -42,7 +42,7 @@ def composed(book: Book, want: Want, rows: Ints) -> Fill | None:
     draft = blank(looked_at)
     openings = no_openings(rows.size, book.facts.slots, int(supplied.free.max()))
     for row in range(rows.size):
-        note_openings(openings, supplied.free, row)
+        note_openings(openings, supplied.free, row, 0, supplied.free.shape[1])
     draft_best(looked_at, supplied.free, openings, draft, 0)
     if draft.found[0] < 0:
         return None

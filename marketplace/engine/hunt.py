@@ -32,6 +32,7 @@ from marketplace.engine.drafting import (
     Guide,
     blank,
 )
+from marketplace.engine.ejecting import eject
 from marketplace.engine.facts import Floats, Ints
 from marketplace.engine.luck import Words, draw
 from marketplace.engine.placing import insert
@@ -61,16 +62,20 @@ SHUFFLE, WILD_SHUFFLE = 0.3, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Rounds of the squeaky wheel, and of ruin and recreate for each request."""
+    """Rounds of the squeaky wheel, passes of ejection, and ruins for each request."""
 
     rounds: int
+    passes: int
     ruins: int
 
 
-EFFORTS = ((2_000, Effort(rounds=8, ruins=40)), (20_000, Effort(rounds=2, ruins=6)))
+EFFORTS = (
+    (2_000, Effort(rounds=8, passes=40, ruins=20)),
+    (20_000, Effort(rounds=4, passes=10, ruins=2)),
+)
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
-LEAST_EFFORT = Effort(rounds=1, ruins=0)
+LEAST_EFFORT = Effort(rounds=1, passes=2, ruins=0)
 
 
 def effort(requests: int) -> Effort:
@@ -84,13 +89,14 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     ``gains`` are what requests gain at most at shadow prices; ``entered`` ranks them by time of entry
     (and breaks all ties). ``seed`` is any number.
     """
-    best = _boosted_rounds(guide, ties, gains, entered, effort)
     at_cost = guide._replace(price=guide.cost, hopes=np.full_like(guide.hopes, NEVER))
-    ruins = effort.ruins * int(gains.size)
+    best = _boosted_rounds(guide, at_cost, ties, gains, entered, effort)
     weights = np.maximum(gains, 1).astype(np.float64)
     draft = blank(guide)
-    draft.luck[0], draft.overlooked[0] = seed | 1, OVERLOOKED
-    _ruin_and_recreate(guide, at_cost, ties, best, draft, weights, ruins)
+    draft.luck[0] = seed | 1
+    eject(guide, at_cost, ties, best, draft, effort.passes)
+    draft.overlooked[0] = OVERLOOKED
+    _ruin_and_recreate(guide, at_cost, ties, best, draft, weights, effort.ruins * int(gains.size))
     place_waiting(at_cost, ties, best, gains, entered)
     return best
 
@@ -102,7 +108,9 @@ def place_waiting(guide: Guide, ties: Ties, state: State, gains: Ints, entered: 
     _greedy(guide, ties, state, blank(guide), order)
 
 
-def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort) -> State:
+def _boosted_rounds(
+    guide: Guide, at_cost: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort
+) -> State:
     weights = np.maximum(gains, 1).astype(np.float64)
     boosts = np.ones_like(weights)
     best, most = nobody_placed(guide, ties), -1
@@ -110,6 +118,7 @@ def _boosted_rounds(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort
         tried = nobody_placed(guide, ties)
         order = np.lexsort((entered, -weights * boosts))
         _greedy(guide, ties, tried, blank(guide), order)
+        place_waiting(at_cost, ties, tried, gains, entered)
         surplus = int(tried.gain.sum())
         if surplus > most:
             best, most = tried, surplus

@@ -31,30 +31,37 @@ def no_openings(rows: int, slots: int, most_cards: int) -> Words:
 
 
 @compiled
-def note_openings(openings: Words, free: Ints, row: int) -> None:
-    """Set the bits of an offer as its free cards are."""
+def note_openings(openings: Words, free: Ints, row: int, begun: int, end: int) -> None:
+    """Set the bits of an offer whose free cards have changed from slot ``begun`` to before ``end``."""
     levels, lengths, _, words = openings.shape
+    last = (end - 1) // BITS
     for level in range(levels):
-        _note_slots(openings[level, 0, row], free[row], 1 << level)
+        if not _note_slots(openings[level, 0, row], free[row], 1 << level, begun // BITS, last):
+            continue
         for length in range(1, lengths):
             shorter, longer, half = openings[level, length - 1, row], openings[level, length, row], length - 1
-            _both_halves(shorter, longer, 1 << half, words)
+            first = max(begun - (1 << length) + 1, 0) // BITS
+            _both_halves(shorter, longer, 1 << half, words, first, last)
 
 
 @compiled
-def _note_slots(bits: Words, free: Ints, cards: int) -> None:
-    for word in range(bits.size):
+def _note_slots(bits: Words, free: Ints, cards: int, first: int, last: int) -> bool:
+    """Set the bits of the words from ``first`` to ``last``; whether one of them was another before."""
+    changed = False
+    for word in range(first, last + 1):
         found = np.uint64(0)
         for bit in range(min(BITS, free.size - word * BITS)):
             found |= np.uint64(free[word * BITS + bit] >= cards) << np.uint64(bit)
+        changed = changed or bits[word] != found
         bits[word] = found
+    return changed
 
 
 @compiled
-def _both_halves(shorter: Words, longer: Words, half: int, words: int) -> None:
+def _both_halves(shorter: Words, longer: Words, half: int, words: int, first: int, last: int) -> None:
     """A run is free where its first half is and the half that begins ``half`` slots later."""
     skipped, shift = half // BITS, np.uint64(half % BITS)
-    for word in range(words):
+    for word in range(first, last + 1):
         later = np.uint64(0)
         if word + skipped < words:
             later = shorter[word + skipped] >> shift

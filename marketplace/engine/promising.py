@@ -5,7 +5,7 @@ A sweep is a guide and decides nothing: what it proposes is tried exactly before
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -85,7 +85,7 @@ class Shop:
         self._runs: dict[tuple[int, int], tuple[Runs, Bytes]] = {}
 
     @classmethod
-    def of_what_is_left(cls, book: Book, kinds: Kinds, wants: Iterable[Want]) -> Shop:
+    def of_what_is_left(cls, book: Book, kinds: Kinds, wants: Sequence[Want]) -> Shop:
         """What a book has left of every offer, at what it would cost now; ``kinds`` are its facts'."""
         facts = book.facts
         costs = np.maximum(facts.asks, book.price[facts.product])

@@ -87,7 +87,7 @@ def nobody_placed(guide: Guide, ties: Ties) -> State:
 @compiled
 def _note_all(openings: Words, free: Ints) -> None:
     for row in range(free.shape[0]):
-        note_openings(openings, free, row)
+        note_openings(openings, free, row, 0, free.shape[1])
 
 
 @compiled
@@ -101,7 +101,7 @@ def put(guide: Guide, ties: Ties, state: State, draft: Draft, request: int) -> i
         if ties.offers[row, SITE] < 0:
             for slot in range(begun, begun + slots):
                 free[row, slot] -= cards
-            note_openings(state.openings, free, row)
+            note_openings(state.openings, free, row, begun, begun + slots)
         else:
             _draw(ties, free, state.openings, state.stock, state.power, row, cards, begun, slots)
         held[request, number, ROW], held[request, number, CARDS] = row, cards
@@ -130,7 +130,7 @@ def take_off(guide: Guide, ties: Ties, state: State, request: int) -> int:
         if ties.offers[row, SITE] < 0:
             for slot in range(begun, begun + slots):
                 free[row, slot] += cards
-            note_openings(state.openings, free, row)
+            note_openings(state.openings, free, row, begun, begun + slots)
         else:
             _draw(ties, free, state.openings, state.stock, state.power, row, -cards, begun, slots)
         link = request * MOST_TAKES + number
@@ -193,7 +193,7 @@ def _share_power(
         for slot in range(begun, end):
             cards = stock[place, slot]
             free[row, slot] = min(cards, power[site, slot] // watts) if watts > 0 else cards
-        note_openings(openings, free, row)
+        note_openings(openings, free, row, begun, end)
 
 
 @compiled

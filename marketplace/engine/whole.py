@@ -52,7 +52,7 @@ def whole_on_one_row(
         for row in range(ranges[entry, 0], ranges[entry, 1]):
             if not serves(guide.bits, asked[PROFILE], row) or overlooks(draft.luck, draft.overlooked[0]):
                 continue
-            cards = _cards_of(guide, want, slots, amount, row)
+            cards = cards_of(guide, want, slots, amount, row)
             too_many = cards > offers[row, SIZE] or cards * slots > draft.hours[row]
             if too_many or not may_open(openings, row, cards, slots, earliest, deadline):
                 continue
@@ -76,7 +76,7 @@ def whole_on_one_row(
 
 
 @compiled
-def _cards_of(guide: Guide, want: int, slots: int, amount: int, row: int) -> int:
+def cards_of(guide: Guide, want: int, slots: int, amount: int, row: int) -> int:
     """The cards of an offer that do the amount at once; ``NEVER`` if it is not sold for so few slots."""
     asked, model = guide.wants[want], guide.offers[row, MODEL]
     if asked[KIND] == DIVISIBLE and guide.offers[row, MINIMUM] > slots:

@@ -15,12 +15,14 @@ from accounts.models import Organisation, User
 class Job(models.Model):
     """``subject`` is the number of what it works on; ``result_url`` leads to what came of it.
 
-    ``language`` is the reader's: what went wrong is said in it. Times are of the market.
+    ``language`` is the reader's: what went wrong is said in it. Times are of the market. Auditors and
+    operators work for no organisation: their jobs have none.
     """
 
     class Kind(models.TextChoices):
         OFFER_IMPORT = "offer_import", _("Import of offers")
         ASK_REPLAY = "ask_replay", _("Replay with other asks")
+        EVIDENCE_PACK = "evidence_pack", _("Pack of evidence")
 
     class State(models.TextChoices):
         QUEUED = "queued", pgettext_lazy("job", "Waiting")
@@ -29,7 +31,7 @@ class Job(models.Model):
         FAILED = "failed", pgettext_lazy("job", "Failed")
 
     kind = models.CharField(max_length=20, choices=Kind)
-    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="jobs")
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="jobs")
     started_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="jobs")
     subject = models.PositiveBigIntegerField()
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)

@@ -17,10 +17,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts import audit
-from accounts.actors import Capability, Viewer, task_actor
+from accounts.actors import Actor, Capability, Viewer, task_actor
 from accounts.models import Organisation
 from marketplace.clock import market_now
-from marketplace.errors import DomainError, InvalidInput
+from marketplace.errors import DomainError, InvalidInput, NotAllowed
 from marketplace.jobs.models import Job
 from marketplace.notifications.models import Kind
 from marketplace.notifications.services import News, notify
@@ -33,7 +33,7 @@ A_DAY = 24 * 3600
 def start(
     *,
     viewer: Viewer,
-    organisation: Organisation,
+    organisation: Organisation | None,
     kind: Job.Kind,
     subject: int,
     steps: int,
@@ -42,9 +42,10 @@ def start(
 ) -> Job:
     """Queue the Celery task of that name once this transaction has committed.
 
-    A subject that is being worked on already gives the job that does it.
+    A subject that is being worked on already gives the job that does it. Without an organisation it is
+    a job of the exchange's own people.
     """
-    actor = viewer.require(Capability.READ, organisation.pk)
+    actor = _starter(viewer, organisation)
     if actor.user is None:
         raise InvalidInput(_("Only people start jobs."))
     under_way = Job.objects.filter(kind=kind, subject=subject, finished_at=None).first()
@@ -69,6 +70,14 @@ def start(
     )
     transaction.on_commit(lambda: current_app.send_task(task, [job.pk]))
     return job
+
+
+def _starter(viewer: Viewer, organisation: Organisation | None) -> Actor:
+    if organisation is not None:
+        return viewer.require(Capability.READ, organisation.pk)
+    if viewer.actor is None or not viewer.sees_everything:
+        raise NotAllowed(_("This is for auditors and operators."))
+    return viewer.actor
 
 
 def carry_out(job_id: int, work: Work) -> None:
@@ -108,9 +117,11 @@ def _end(job: Job, state: Job.State, *, error: str = "", result_url: str = "") -
         now=now,
         organisation=job.organisation,
     )
+    if job.organisation is None:
+        return  # what is told is told to an organisation; who started it has the page open
     news = News(
         kind=Kind.JOB_ENDED,
-        organisation=job.organisation_id,
+        organisation=job.organisation.pk,
         key=str(job.pk),
         page=("jobs:job", job.pk),
         facts={"job": f"{job}: {job.get_kind_display()}"},

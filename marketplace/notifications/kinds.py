@@ -57,9 +57,7 @@ KINDS: Mapping[str, Facts] = {
     Kind.PAYOUT_SENT: Facts(_("%(amount)s are on their way to you."), Capability.FINANCE, Mail.AT_ONCE),
     Kind.PAYOUT_FAILED: Facts(_("A payout of %(amount)s failed: %(why)s"), Capability.FINANCE, Mail.AT_ONCE),
     Kind.FINDING: Facts(
-        _(
-            "%(finding)s is about your organisation. Read what was seen, and answer if there is a reason for it."
-        ),
+        _("%(finding)s is about your organisation. Read what was seen, and say why it is so."),
         Capability.ADMINISTER,
         Mail.AT_ONCE,
     ),

@@ -12,6 +12,7 @@ from allauth.mfa.totp.internal import auth as totp
 from django.core import mail
 from django.test import Client
 
+from accounts import audit
 from accounts.models import AuditEvent, User
 from accounts.selectors import audit_events_for
 from tests.cast import PASSWORD, Cast
@@ -40,7 +41,9 @@ def test_signing_up_and_confirming_the_address(db: None, now: datetime, client: 
     link = next(word for word in mail.outbox[0].body.split() if "confirm-email" in word)
     client.post(link.partition("testserver")[2])
     assert recorded(user) == ["user.signed_up", "user.email_confirmed"]
-    assert AuditEvent.objects.latest("pk").data == {"email": "new@example.com"}
+    event = AuditEvent.objects.latest("pk")
+    assert event.personal.get().value == "new@example.com"
+    assert event.data == {"email": audit.commitment(event.personal.get())}
 
 
 def test_changing_the_password(cast: Cast, signed_in: Client) -> None:

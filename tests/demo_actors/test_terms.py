@@ -57,3 +57,13 @@ def test_it_is_concluded_reserved_for_and_called_off(cast: Cast, hands: Hands, s
     hands.set(term.ends_at + timedelta(minutes=1))
     sides.turn()
     assert TermAgreement.objects.count() == 2
+
+
+def test_a_sham_is_concluded_and_left_at_that(cast: Cast, sides: Sides) -> None:
+    make_fleet(make_site(cast.owner), cards=8)
+    sides.is_sham = True
+    for _ in range(4):
+        sides.turn()
+    assert TermAgreement.objects.get().state == TermAgreement.State.CONCLUDED
+    assert not Offer.objects.exists()
+    assert not ComputeRequest.objects.exists()

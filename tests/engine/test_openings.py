@@ -43,7 +43,7 @@ def has_run(free: list[int], cards: int, slots: int, earliest: int, deadline: in
 def test_no_run_that_is_there_is_overlooked(look: tuple[list[int], int, int, int, int]) -> None:
     free, cards, slots, earliest, deadline = look
     openings = no_openings(1, len(free), max(free))
-    note_openings(openings, np.array([free], dtype=np.int64), 0)
+    note_openings(openings, np.array([free], dtype=np.int64), 0, 0, len(free))
     opens = may_open(openings, 0, cards, slots, earliest, deadline)
     assert opens or not has_run(free, cards, slots, earliest, deadline)
     if {cards.bit_count(), slots.bit_count()} == {1} and cards <= max(free):
@@ -67,10 +67,12 @@ def greedy(market: Market, guide: Guide) -> State:
 def test_openings_follow_what_is_put_and_taken_off(snapshot: Snapshot) -> None:
     market, guide, found = prepared(snapshot)
     tied = ties(market.snapshot, market.facts)
-    state = hunt.hunt(guide, tied, found.gains, market.ranks, hunt.Effort(rounds=1, ruins=5), seed=7)
+    state = hunt.hunt(
+        guide, tied, found.gains, market.ranks, hunt.Effort(rounds=1, passes=2, ruins=5), seed=7
+    )
     anew = np.zeros_like(state.openings)
     for row in range(state.free.shape[0]):
-        note_openings(anew, state.free, row)
+        note_openings(anew, state.free, row, 0, state.free.shape[1])
     assert (anew == state.openings).all()
 
 

@@ -116,7 +116,7 @@ def _fleets(sites: list[Site], start: datetime) -> list[Fleet]:
             site=site,
             model=models[n // 2 % len(models)],
             stack=models[0].stack,
-            cards=CARDS * 8 if n == 2 else CARDS,
+            cards=CARDS * 8 if n in {2, 3} else CARDS,
             node_size=8,
             interconnect="RoCE",
             installed_at=start - 1000 * HOUR,
@@ -152,7 +152,7 @@ def _sham(fleet: Fleet, buyer: Organisation, start: datetime) -> Iterator[Sale]:
         yield Sale(
             fleet=fleet,
             buyer=buyer,
-            cards=8,
+            cards=CARDS,
             start=start + (2 + 5 * number) * HOUR,
             hours=5,
             price=Decimal(PRICES[fleet.model.slug]),

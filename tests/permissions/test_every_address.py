@@ -14,12 +14,18 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.renderers import JSONRenderer
 
-from accounts.models import Organisation
+from accounts.models import AuditEvent, Organisation
+from marketplace.audit.access.looks import LOOKED
 from tests.cast import Cast, bearer
 from tests.permissions.addresses import our_names
 from tests.permissions.table import ACTORS, FURTHER_ACTORS, Row, all_rows
 
 ROWS = all_rows()
+# What the reader made or chose, rules, and the page that lists looks.
+OF_THE_READER = {
+    *("access:looks", "api:policies", "compliance:policies", "jobs:jobs"),
+    *("evidence:download", "evidence:pack", "evidence:packs"),
+}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -36,6 +42,25 @@ def test_the_table_is_whole(row: Row) -> None:
     assert set(ACTORS) <= set(row.expected) <= {*ACTORS, *FURTHER_ACTORS}
 
 
+# What an auditor may do: export what it reads, judge findings, and choose how its own pages look.
+OF_AUDITORS = ("evidence:", "findings:", "notifications:", "web:", "accounts:", "api:finding")
+# Questions that are too long for an address, and asking a payment's provider how it stands.
+CHANGE_NOTHING = {"api:quote-list", "clearing:quote", "payments:refresh"}
+
+
+def test_an_auditor_changes_nothing_of_anybody() -> None:
+    """Neither its own rows nor those of others: no address takes anything from it."""
+    taken = {
+        str(row)
+        for row in ROWS
+        if row.method != "GET"
+        and row.expected["auditor"] < 400
+        and not row.name.startswith(OF_AUDITORS)
+        and row.name not in CHANGE_NOTHING
+    }
+    assert taken == set()
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_the_answers_are_those_of_the_table(row: Row, cast: Cast, now: datetime) -> None:
     kwargs = row.given(cast)
@@ -47,10 +72,21 @@ def test_the_answers_are_those_of_the_table(row: Row, cast: Cast, now: datetime)
     assert {actor: answer.status_code for actor, answer in answers.items()} == dict(row.expected)
     if kwargs and not row.public and row.expected["anonymous"] != 200:
         assert _refusals_of_strangers(row) <= {404}, "a stranger must not learn that the object exists"
+    if _is_a_look(row):
+        assert answers["auditor"].looks, "what an auditor reads of others leaves an audit event"
     if row.shown_to is not None:
         assert {actor for actor, answer in answers.items() if _entries(answer)} == row.shown_to
     if answers["anonymous"].status_code == 302:
         assert "/accounts/login/" in answers["anonymous"]["Location"]
+
+
+def _is_a_look(row: Row) -> bool:
+    """What an auditor gets, and not everybody does, is somebody's."""
+    return (
+        row.method == "GET"
+        and (row.expected["auditor"], row.expected["anonymous"]) in {(200, 302), (200, 401)}
+        and row.name not in OF_THE_READER
+    )
 
 
 def _refusals_of_strangers(row: Row) -> set[int]:
@@ -100,6 +136,7 @@ def _ask(client: Client, method: str, row: Row, kwargs: Any, body: Any) -> HttpR
             answer = client.generic(method, path, _json(body), row.content_type, headers=headers)
         else:
             answer = getattr(client, method.lower())(path, body, headers=headers)
+        answer.looks = AuditEvent.objects.filter(action=LOOKED).count()
         transaction.set_rollback(True)
     return answer
 

@@ -12,10 +12,12 @@ from django.db import transaction
 
 from accounts.actors import task_actor
 from accounts.models import Membership, Organisation, Role, Scope
+from demo.affiliates import load_affiliates
 from demo.bank import load_accounts
+from demo.energy import load_energy
 from demo.enrolment import agents_to_run, appoint_administrators
 from demo.load import is_loaded, load_market
-from demo.people import create_people, create_tokens
+from demo.people import LOGINS, create_people, create_tokens
 from marketplace.clock import market_now
 
 
@@ -50,6 +52,7 @@ class Command(BaseCommand):
             market = load_market(actor=task_actor("demo.load"), now=market_now())
             logins = create_people()
             load_accounts(now=market_now())
+            load_energy(now=market_now())
             _write(folder / "demo-logins.json", logins)
             appoint_administrators()
             feeder = {
@@ -58,21 +61,27 @@ class Command(BaseCommand):
                 "tokens": create_tokens(Organisation.Kind.BUYER, [Scope.READ, Scope.TRADE]),
             }
             _write(folder / "demo-buyers.json", feeder)
-            _write(folder / "demo-terms.json", _both_sides())
+            tokens = _trading_tokens()
+            for file, parties in (("terms", _parties()), ("sham", load_affiliates(now=market_now()))):
+                sides = {kind: tokens[party] for kind, party in parties.items()}
+                _write(folder / f"demo-{file}.json", sides)
         self.stdout.write(
             f"loaded {len(market.sites)} sites, {len(market.fleets)} fleets, {len(market.offers)} offers"
         )
 
 
-def _both_sides() -> dict[str, object]:
-    """Tokens of the owner and the buyer that the demo's people work for: they have a term agreement."""
-    people = Membership.objects.filter(role=Role.ADMIN).select_related("organisation")
-    parties = {each.organisation.kind: each.organisation_id for each in people}
+def _parties() -> dict[str, int]:
+    """The owner and the buyer that the demo's people work for: they have a term agreement."""
+    people = Membership.objects.filter(role=Role.ADMIN, user__email__in=[login[1] for login in LOGINS])
+    return dict(people.values_list("organisation__kind", "organisation"))
+
+
+def _trading_tokens() -> dict[object, dict[str, object]]:
+    """Of every organisation, by its id."""
     return {
-        kind: row
-        for kind, party in parties.items()
+        row["organisation"]: row
+        for kind in Organisation.Kind.values
         for row in create_tokens(kind, [Scope.READ, Scope.TRADE], name="term agreements")
-        if row["organisation"] == party
     }
 
 

@@ -30,11 +30,15 @@ class SubjectSerializer(serializers.ModelSerializer[FindingSubject]):
 
 
 class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """``statistics`` and ``thresholds`` are decimal strings by name."""
+    """``statistics`` and ``thresholds`` are decimal strings by name.
+
+    Subjects get no statistics of a finding that is about others too.
+    """
 
     severity = serializers.SerializerMethodField()
     title = serializers.SerializerMethodField()
     sentence = serializers.SerializerMethodField()
+    statistics = serializers.SerializerMethodField()
     subjects = SubjectSerializer(many=True)
 
     class Meta:
@@ -51,7 +55,11 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
         return title_of(finding)
 
     def get_sentence(self, finding: Finding) -> str:
-        return sentence_of(finding)
+        return "" if selectors.is_about_others(finding) else sentence_of(finding)
+
+    @extend_schema_field(serializers.DictField())
+    def get_statistics(self, finding: Finding) -> Any:
+        return {} if selectors.is_about_others(finding) else finding.statistics
 
 
 class EvidenceSerializer(serializers.ModelSerializer[Evidence]):
@@ -84,7 +92,7 @@ class FindingDetailSerializer(FindingSerializer):
         return MessageSerializer(selectors.messages_of(finding, self.context["viewer"]), many=True).data
 
 
-class AnswerForm(serializers.Serializer[Any]):
+class FindingAnswerForm(serializers.Serializer[Any]):
     """``organisation`` is the one for which you answer."""
 
     organisation = serializers.IntegerField(min_value=1, max_value=LARGEST)
@@ -115,12 +123,12 @@ class FindingDetail(DomainDetailView[Finding]):
 
 
 class FindingAnswer(DomainView):
-    @extend_schema(request=AnswerForm, responses={201: MessageSerializer})
+    @extend_schema(request=FindingAnswerForm, responses={201: MessageSerializer})
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Answer for an organisation that the finding is about."""
         shown = get_object_or_404(selectors.findings_for(self.viewer), pk=pk)
-        form = AnswerForm(data=request.data)
+        form = FindingAnswerForm(data=request.data)
         form.is_valid(raise_exception=True)
         organisation = (
             selectors.answers_as(shown, self.viewer).filter(pk=form.validated_data["organisation"]).first()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
 
 from accounts.actors import Capability, Viewer
 from accounts.models import Organisation, User
@@ -21,12 +21,23 @@ from marketplace.supply.models import Site
 
 
 def findings_for(viewer: Viewer) -> QuerySet[Finding]:
-    """The gravest first. Nobody else but administrators learns that there is one about their organisation."""
+    """The gravest first. Nobody else but administrators learns that there is one about their organisation.
+
+    ``about_others`` says that it is about somebody of whom the viewer is not told: its figures are kept from
+    the viewer then, for they tell of both.
+    """
     rows = Finding.objects.select_related("owner").order_by("-severity", "-pk")
     if viewer.sees_everything:
-        return rows
+        return rows.annotate(about_others=Value(False))
     mine = _administered(viewer)
-    return rows.filter(pk__in=FindingSubject.objects.filter(organisation__in=mine).values("finding"))
+    others = FindingSubject.objects.filter(finding=OuterRef("pk")).exclude(organisation__in=mine)
+    about = FindingSubject.objects.filter(organisation__in=mine).values("finding")
+    return rows.filter(pk__in=about).annotate(about_others=Exists(others))
+
+
+def is_about_others(finding: Finding) -> bool:
+    """Of one that ``findings_for`` gave."""
+    return bool(finding.about_others)  # type: ignore[attr-defined]  # annotated
 
 
 def with_subjects(findings: QuerySet[Finding], viewer: Viewer) -> QuerySet[Finding]:

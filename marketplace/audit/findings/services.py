@@ -57,7 +57,8 @@ def report(detected: Detected, *, actor: Actor, now: datetime) -> tuple[Finding 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FINDING_LOCK])
     case = detected.case
-    known = Finding.objects.filter(detector=detected.detector, key=case.key).order_by("-pk").first()
+    findings = Finding.objects.select_for_update(no_key=True).filter(detector=detected.detector, key=case.key)
+    known = findings.order_by("-pk").first()
     if known is not None and known.is_closed and case.window.start < known.ends_at:
         return None, False
     is_new = known is None or known.is_closed
@@ -79,7 +80,7 @@ def report(detected: Detected, *, actor: Actor, now: datetime) -> tuple[Finding 
                 "evidence_added": added,
             },
         )
-    if is_new:
+        # Who was told before is not told again; one whom it is about only now is.
         _tell(finding, Kind.FINDING, now=now)
     return finding, is_new
 
@@ -131,7 +132,6 @@ def _keep(finding: Finding, case: Case, *, now: datetime) -> int:
     )
     known = set(Evidence.objects.filter(finding=finding).values_list("digest", flat=True))
     rows = {row.digest: row for row in case.evidence if row.digest not in known}
-    # Of a case that goes on for weeks the beginning is kept, and the newest rows of each look.
     new = list(rows.items())[:MOST_ROWS]
     Evidence.objects.bulk_create(
         Evidence(

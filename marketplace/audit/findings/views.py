@@ -53,7 +53,7 @@ def findings(request: PageRequest) -> HttpResponseBase:
 @require_safe
 def finding(request: PageRequest, pk: int) -> HttpResponse:
     shown = _shown(request, pk)
-    viewer = request.viewer
+    viewer, about_others = request.viewer, selectors.is_about_others(shown)
     subjects = list(selectors.subjects_of(shown, viewer))
     page = page_of(request, selectors.evidence_of(shown, viewer), ROWS_A_PAGE)
     page.object_list = [_row(each) for each in page.object_list]
@@ -61,8 +61,8 @@ def finding(request: PageRequest, pk: int) -> HttpResponse:
     context = {
         "finding": shown,
         "title": wording.title_of(shown),
-        "sentence": wording.sentence_of(shown),
-        "figures": wording.figures_of(shown),
+        "sentence": "" if about_others else wording.sentence_of(shown),
+        "figures": [] if about_others else wording.figures_of(shown),
         "limits": wording.limits_of(shown),
         "method": wording.method_of(shown),
         "severity": Severity(shown.severity),

@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.views import DomainView
-from marketplace.audit.utilisation.figures import AsOf, Figures, Row
+from marketplace.audit.utilisation.figures import AsOf, Figures, Money, Row
 from marketplace.audit.utilisation.models import LEVELS
 from marketplace.audit.utilisation.presentation import energy_kwh, levels, losses, np_hours
-from marketplace.audit.utilisation.selectors import By, Period, as_of, cascade, total, trend
+from marketplace.audit.utilisation.selectors import By, Period, as_of, cascade, money, total, trend
 from marketplace.audit.utilisation.windows import Window, window_of
 from marketplace.clock import floor_hour
 from marketplace.errors import InvalidInput
@@ -52,6 +52,13 @@ class LevelsSerializer(serializers.Serializer[Any]):
     completeness = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
 
 
+class MoneySerializer(serializers.Serializer[Money]):
+    """What usage was charged and what of it was given back, exact, as it stands on the invoices' charges."""
+
+    amount = serializers.DecimalField(max_digits=38, decimal_places=12)
+    credited = serializers.DecimalField(max_digits=38, decimal_places=12)
+
+
 class SiteLevelsSerializer(serializers.Serializer[Any]):
     site_id = serializers.IntegerField()
     site = serializers.CharField()
@@ -68,6 +75,7 @@ class UtilisationSerializer(serializers.Serializer[Any]):
     added_up_until = serializers.DateTimeField()
     added_up_at = serializers.DateTimeField()
     total = LevelsSerializer()
+    money = serializers.DictField(child=MoneySerializer())
     nations = serializers.DictField(child=LevelsSerializer())
     hubs = serializers.DictField(child=LevelsSerializer())
     models = serializers.DictField(child=LevelsSerializer())
@@ -95,6 +103,7 @@ class UtilisationView(DomainView):
             "added_up_until": seen.until,
             "added_up_at": seen.rolled_at,
             "total": _told(total(groups["site"])),
+            "money": money(groups["site"]),
             "nations": _by_name(groups["nation"]),
             "hubs": _by_name(groups["hub"]),
             "models": _by_name(groups["model"]),

@@ -79,6 +79,9 @@ class Money:
     amount: Decimal
     credited: Decimal
 
+    def __add__(self, other: Money) -> Money:
+        return Money(self.amount + other.amount, self.credited + other.credited)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 
 from marketplace.catalogue.models import AcceleratorModel, Region, WorkloadClass
+from marketplace.guards import NEVER_CHANGED, NEVER_EMPTIED
 from marketplace.supply.models import Fleet
 
 # nP-seconds are those of this class of work: every catalogue of profiles has begun with it, so it leaves the
@@ -193,3 +194,24 @@ class RolledUntil(models.Model):
 
     def __str__(self) -> str:
         return f"{self.since:%F %H} to {self.until:%F %H}"
+
+
+class Bulletin(models.Model):
+    """A monthly bulletin as it was published. Publishing a month again makes another number of it."""
+
+    month = models.DateField()
+    number = models.PositiveSmallIntegerField()
+    published_at = models.DateTimeField(help_text="market time")
+    html_en = models.TextField()
+    html_zh = models.TextField()
+    pdf_en = models.BinaryField()
+    pdf_zh = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["month", "number"], name="bulletin_once_a_number"),
+        ]
+        triggers: ClassVar = [NEVER_EMPTIED, NEVER_CHANGED]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}/{self.number}"

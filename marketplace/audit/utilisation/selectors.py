@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, TypedDict, Unpack
 
 from django.db import connection
@@ -125,6 +126,14 @@ def cascade(
 def total(rows: Sequence[Row]) -> Figures:
     """What rows add up to."""
     return sum((row.figures for row in rows), NOTHING)
+
+
+def money(rows: Sequence[Row]) -> dict[str, Money]:
+    """What rows were charged and given back, by currency."""
+    sums: dict[str, Money] = {}
+    for currency, one in (each for row in rows for each in row.money.items()):
+        sums[currency] = sums.get(currency, Money(Decimal(0), Decimal(0))) + one
+    return dict(sorted(sums.items()))
 
 
 def trend(

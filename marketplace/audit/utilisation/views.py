@@ -38,6 +38,7 @@ from marketplace.audit.utilisation.selectors import (
     Period,
     as_of,
     cascade,
+    money,
     site_hours,
     site_periods,
     total,
@@ -102,11 +103,12 @@ def overview(request: PageRequest) -> HttpResponseBase:
         return as_csv("cardhour-utilisation", CSV_FIELDS, rows)
     hubs = cascade(request.viewer, start=window.start, end=window.end, by="hub")
     found = total(hubs)
-    context = _stated(window, seen, found) | {
+    context = stated(window, seen, found) | {
         "found": found,
         "levels": levels(found),
         "steps": steps(found),
         "energy": energy_kwh(found),
+        "money": money(hubs),
         "idle": card_hours(found.idle),
         "windows": tabs(window, seen),
         "page": page_of(request, rows, SITES_A_PAGE),
@@ -128,7 +130,7 @@ def _seen(request: PageRequest) -> AsOf | None:
     return as_of()
 
 
-def _stated(window: Window, seen: AsOf, found: Figures) -> dict[str, Any]:
+def stated(window: Window, seen: AsOf, found: Figures) -> dict[str, Any]:
     """What every page states: which hours, as of when, and how complete."""
     return {
         "window": window,
@@ -175,7 +177,7 @@ def heat(request: PageRequest) -> HttpResponse:
     periods = site_periods(list(shown), start=window.start, end=window.end, grain="hour")
     cells = heat_cells(periods, start=window.start, level=level, of=shown)
     found = sum((each.figures for each in periods), NOTHING)
-    context = _stated(window, seen, found) | {
+    context = stated(window, seen, found) | {
         "page": page,
         "level": level,
         "levels": [{"label": name, "url": f"?level={name}", "active": name == level} for name in LEVELS[1:]],
@@ -203,7 +205,7 @@ def trends(request: PageRequest) -> HttpResponseBase:
         return as_csv(f"cardhour-utilisation-by-{grain}", PERIOD_FIELDS, periods)
     found = sum((each.figures for each in periods), NOTHING)
     shown = replace(window, start=max(window.start, seen.since), end=seen.until)
-    context = _stated(shown, seen, found) | {
+    context = stated(shown, seen, found) | {
         "grain": grain,
         "grains": [
             {"label": gettext_lazy("By day"), "url": "?by=day", "active": grain == "day"},
@@ -248,7 +250,8 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
     seen = as_of()
     now = market_now()
     window = Window(now, now, "") if seen is None else window_of(request.GET, seen)
-    found = total(cascade(request.viewer, start=window.start, end=window.end, by="site", site=shown.pk))
+    rows = cascade(request.viewer, start=window.start, end=window.end, by="site", site=shown.pk)
+    found = total(rows)
     deliveries = deliveries_for(request.viewer).filter(
         site=shown, starts_at__lt=window.end, ends_at__gt=window.start
     )
@@ -262,6 +265,7 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
     context = facts | {
         "site": shown,
         "found": found,
+        "money": money(rows),
         "fleets": fleets_for(request.viewer).filter(site=shown).order_by("pk"),
         "deliveries": list(deliveries[:ROWS_A_PAGE]),
         "deliveries_in_all": deliveries.count(),
@@ -275,7 +279,7 @@ def site(request: PageRequest, pk: int) -> HttpResponse:
 def _facts_of_site(shown: Site, window: Window, seen: AsOf, found: Figures) -> dict[str, Any]:
     hours = site_hours(shown, max(window.start, window.end - HEAT_HOURS * HOUR), window.end)
     months = site_periods([shown.pk], start=month_of(seen.since), end=seen.until, grain="month")
-    return _stated(window, seen, found) | {
+    return stated(window, seen, found) | {
         "windows": tabs(window, seen),
         "levels": levels(found),
         "steps": steps(found),

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             name='Job',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('offer_import', 'Import of offers'), ('ask_replay', 'Replay with other asks')], max_length=20)),
+                ('kind', models.CharField(choices=[('offer_import', 'Import of offers'), ('ask_replay', 'Replay with other asks'), ('evidence_pack', 'Pack of evidence')], max_length=20)),
                 ('subject', models.PositiveBigIntegerField()),
                 ('state', models.CharField(choices=[('queued', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='queued', max_length=8)),
                 ('steps', models.PositiveIntegerField(help_text='how many there are in all')),
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('result_url', models.CharField(blank=True, max_length=200)),
                 ('queued_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField(null=True)),
-                ('organisation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='accounts.organisation')),
+                ('organisation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='accounts.organisation')),
                 ('started_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to=settings.AUTH_USER_MODEL)),
             ],
             options={

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from marketplace.audit.utilisation.models import Bulletin
 from tests.cast import Cast
+from tests.conftest import NOW
 from tests.factories import make_model, make_profile_version, make_request, make_site, make_zone
 from tests.pages_market.scenes import make_explanation, make_run
 from tests.permissions.table import Row, everybody, only, page
@@ -31,6 +35,13 @@ def a_site(cast: Cast) -> dict[str, object]:
     return {"pk": make_site(cast.owner).pk}
 
 
+def a_bulletin(cast: Cast) -> dict[str, object]:
+    made = Bulletin.objects.create(
+        month=date(2026, 2, 1), number=1, published_at=NOW, html_en="en", html_zh="zh", pdf_en=b"", pdf_zh=b""
+    )
+    return {"pk": made.pk, "name": "en.pdf"}
+
+
 ROWS = [
     Row("clearing:board", everybody()),
     Row("clearing:runs", everybody()),
@@ -44,6 +55,9 @@ ROWS = [
     Row("audit:overview", page(stranger=200, counterparty=404)),
     Row("audit:heat", page(stranger=200, counterparty=404)),
     Row("audit:trends", page(stranger=200, counterparty=404)),
+    Row("audit:nation", only(200, "auditor", "operator", refused=404, counterparty=404)),
+    Row("audit:bulletins", everybody() | {"anonymous": 302}),
+    Row("audit:bulletin", everybody() | {"anonymous": 302}, given=a_bulletin, public=True),
     Row("audit:site", page(counterparty=404), given=a_site),
     Row("audit:parked", only(200, "auditor", "operator", refused=404, counterparty=404)),
 ]

@@ -198,12 +198,12 @@ class Products(NamedTuple):
 class Concentration(Detector[Products]):
     """A product of a zone that one seller dominates although others offer it too.
 
-    It accuses nobody: a concentrated market is one in which prices can be made. Statistic: the
+    Suspicious of no act: a concentrated market is one in which prices can be made. Statistic: the
     Herfindahl-Hirschman index of the spot card-hours sold of a model in a zone, by groups under one control;
     above 2,500 a market counts as highly concentrated (US Horizontal Merger Guidelines 2010; 1,800 in those
     of 2023). At least ``least_hhi`` with a leader of at least ``least_share``, where the product is at least
     ``least_volume`` of all card-hours sold and ``least_sellers`` owners had it on offer. A notice about the
-    leader.
+    leader. Not suspicious: a seller that is simply cheaper.
     """
 
     name = "concentration"

@@ -63,7 +63,7 @@ class RelatedParties(Detector[Dealt]):
     pair's agreements over the value of all that the owner sold in the window (both concluded in it). Control
     comes from ``OwnershipLink``, transitively; people from memberships. From ``notice_share`` on it is a
     notice, from ``warning_share`` a warning, from ``serious_share`` serious; fewer than ``least_card_hours``
-    are nothing. Not suspicious by itself: a group that runs its own work on its own cards at market prices.
+    are nothing. Not suspicious: a group that runs its own work on its own cards at market prices.
     """
 
     name = "related-parties"

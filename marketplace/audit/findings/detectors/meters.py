@@ -396,8 +396,8 @@ class ActiveButUnsold(Detector[Iterable[IdleSite]]):
     Suspicious where they are offered as idle: they are used beside the exchange, or mine. Statistic: of the
     card-hours that no delivery held and of which utilisation was told, the share with a mean utilisation of
     at least ``busy`` hundredths of a percent. At least ``least_share`` of at least ``least_card_hours``. A
-    notice, for owners may use their own cards when nobody buys them; auditors compare it with what the owner
-    calls idle.
+    notice. Not suspicious: an owner that uses its own cards while nobody buys them, and does not call them
+    idle.
     """
 
     name = "active-but-unsold"

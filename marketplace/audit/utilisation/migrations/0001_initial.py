@@ -2,6 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.expressions
+import marketplace.guards
+import pgtrigger.compiler
+import pgtrigger.migrations
 from django.db import migrations, models
 
 
@@ -236,5 +239,29 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.CheckConstraint(condition=models.Q(('offered', django.db.models.expressions.CombinedExpression(models.F('installed'), '-', models.F('not_offered')))), name='fleet_hour_step_1'), models.CheckConstraint(condition=models.Q(('sold', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('offered'), '-', models.F('unsold_price')), '-', models.F('unsold_constraints')), '-', models.F('unsold_unasked')), '-', models.F('unsold_unknown')))), name='fleet_hour_step_2'), models.CheckConstraint(condition=models.Q(('allocated', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('sold'), '-', models.F('not_called')), '-', models.F('outage')), '-', models.F('given_up')), '-', models.F('unreported')), '+', models.F('excess')))), name='fleet_hour_step_3'), models.CheckConstraint(condition=models.Q(('active', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('allocated'), '-', models.F('idle')), '-', models.F('activity_unknown')))), name='fleet_hour_step_4')],
             },
+        ),
+        migrations.CreateModel(
+            name='Bulletin',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField()),
+                ('number', models.PositiveSmallIntegerField()),
+                ('published_at', models.DateTimeField(help_text='market time')),
+                ('html_en', models.TextField()),
+                ('html_zh', models.TextField()),
+                ('pdf_en', models.BinaryField()),
+                ('pdf_zh', models.BinaryField()),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('month', 'number'), name='bulletin_once_a_number')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='bulletin',
+            trigger=pgtrigger.compiler.Trigger(name='never_truncated', sql=marketplace.guards.GuardSql(func="\n        RAISE EXCEPTION 'Cannot truncate %: its rows are kept for ever', TG_TABLE_NAME\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n    ", hash='68d8f76c3e145aeffe8430ac99022c08ab3dd562', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_never_truncated_3d1c2', table='utilisation_bulletin', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='bulletin',
+            trigger=pgtrigger.compiler.Trigger(name='never_changed', sql=marketplace.guards.GuardSql(func="\n            RAISE EXCEPTION 'Cannot update or delete %: its rows are kept as they are', TG_TABLE_NAME\n                USING ERRCODE = 'check_violation', CONSTRAINT = 'kept_for_ever';\n        ", hash='754bfefdd9a543dfb905b9e62cc134324c3fb408', operation='UPDATE OR DELETE', pgid='pgtrigger_never_changed_2c1a4', table='utilisation_bulletin', when='BEFORE')),
         ),
     ]

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class CarbonConfig(AppConfig):
+    name = "marketplace.audit.carbon"

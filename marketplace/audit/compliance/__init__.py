@@ -1,0 +1,1 @@
+"""What sites have to keep to, as data, and whether they do."""
