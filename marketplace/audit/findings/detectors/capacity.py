@@ -65,8 +65,7 @@ class NeverSeen(Detector[Supply]):
     name = "never-seen"
     title = _("More cards sold than were ever seen")
     says = _(
-        "%(sold)s cards were sold at once and %(seen)s passed acceptance at once; %(failed)s deliveries "
-        "failed."
+        "%(sold)s were sold at once and %(seen)s passed acceptance at once; %(failed)s deliveries failed."
     )
     figures: ClassVar = {
         "offered": (_("Most cards offered at once"), CARDS),
@@ -172,7 +171,7 @@ class TwoPlaces(Detector[Sequence[Seen]]):
 
     name = "two-places"
     title = _("The same cards at two sites")
-    says = _("%(cards)s cards were seen at two sites within %(hours)s hours.")
+    says = _("%(cards)s were seen at two sites within %(hours)s hours.")
     figures: ClassVar = {
         "cards": (_("Cards at both"), CARDS),
         "hours": (_("Shortest time between"), NUMBER),
