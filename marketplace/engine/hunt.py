@@ -75,7 +75,7 @@ EFFORTS = (
 )
 """For markets with at most so many requests; a large one is searched less for each of them."""
 
-LEAST_EFFORT = Effort(rounds=1, passes=2, ruins=0)
+LEAST_EFFORT = Effort(rounds=1, passes=0, ruins=0)
 
 
 def effort(requests: int) -> Effort:
@@ -91,6 +91,8 @@ def hunt(guide: Guide, ties: Ties, gains: Ints, entered: Ints, effort: Effort, s
     """
     at_cost = guide._replace(price=guide.cost, hopes=np.full_like(guide.hopes, NEVER))
     best = _boosted_rounds(guide, at_cost, ties, gains, entered, effort)
+    if effort.passes == effort.ruins == 0:
+        return best
     weights = np.maximum(gains, 1).astype(np.float64)
     draft = blank(guide)
     draft.luck[0] = seed | 1
