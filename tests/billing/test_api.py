@@ -219,6 +219,7 @@ def test_a_list_takes_as_many_queries_for_one_row_as_for_many(
     close_due_periods(now=datetime(2026, 4, 2, tzinfo=UTC), actor=task_actor("billing.close_periods"))
     client = APIClient()
     client.force_login(cast.auditor)
+    client.get(f"/api/v1/{address}")  # Of an auditor's looks only the first one in a while is written down.
     with django_assert_max_num_queries(5):
         assert client.get(f"/api/v1/{address}").json()["results"]
 
