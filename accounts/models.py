@@ -247,7 +247,7 @@ class PersonalFact(models.Model):
             models.UniqueConstraint(fields=["event", "name"], name="personal_fact_once_an_event"),
         ]
         indexes: ClassVar = [models.Index(fields=["value"])]
-        triggers: ClassVar = [pgtrigger.Protect(name="keep", operation=pgtrigger.Update)]
+        triggers: ClassVar = [pgtrigger.Protect(name="as_written", operation=pgtrigger.Update)]
 
     def __str__(self) -> str:
         return f"{self.name} of event {self.event_id}"

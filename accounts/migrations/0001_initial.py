@@ -223,6 +223,6 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='personalfact',
-            trigger=pgtrigger.compiler.Trigger(name='keep', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='23ad869f764c0709bee9ae85bab4ed416c5d289c', operation='UPDATE', pgid='pgtrigger_keep_6f906', table='accounts_personalfact', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='as_written', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='f1a38e661a8a4312f84250cffc22621b7c06598e', operation='UPDATE', pgid='pgtrigger_as_written_2cf9c', table='accounts_personalfact', when='BEFORE')),
         ),
     ]

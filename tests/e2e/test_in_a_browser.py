@@ -9,8 +9,10 @@ from allauth.account.models import EmailAddress
 from playwright.sync_api import Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
+from accounts.actors import task_actor
 from accounts.models import User
 from marketplace.agreements.models import Agreement
+from marketplace.audit.utilisation.services import roll_up
 from marketplace.clock import MarketClock
 from marketplace.demand.models import ComputeRequest
 from marketplace.supply.models import Offer
@@ -117,7 +119,9 @@ def test_an_auditor_sees_the_levels_and_opens_a_site(
     make_offer(make_fleet(site, cards=32), cards=16, hours=24)
     make_request(cast.buyer, cards=16, hours=2)
     run()
-    monkeypatch.setattr(MarketClock, "now", lambda _: START + timedelta(hours=2, minutes=5))
+    later = START + timedelta(hours=2, minutes=5)
+    roll_up(now=later, actor=task_actor("a test"))
+    monkeypatch.setattr(MarketClock, "now", lambda _: later)
     sign_in(page, live_server, cast.auditor)
     page.get_by_role("link", name="Utilisation").first.click()
     expect(page.get_by_role("main")).to_contain_text("of what is installed was active")
